@@ -1,0 +1,52 @@
+# wijha: `make` alone lists what can be done. Everything runs in .venv, which `make setup` makes.
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+PYTHON ?= python3.11
+CONFIG ?= configs/default.yaml
+MODEL ?= models/classifier
+IN ?= data/example.txt
+OUT ?= runs/predictions.jsonl
+
+BIN := .venv/bin
+export HF_HUB_OFFLINE ?= 1
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | expand -t 12
+
+setup: .venv/ready  ## make the environment in .venv and install everything (nothing else is done)
+
+.venv/ready: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "error: expected Python 3.11 as $(PYTHON), found none; pass PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@echo "installing into .venv: a minute or two, once"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train,dev]'
+	@touch $@
+
+train: setup  ## train a classifier on data/ from models/encoder (CONFIG=configs/default.yaml)
+	@$(BIN)/python -m train.finetune $(CONFIG)
+
+evaluate: setup  ## score MODEL and the baselines on real news, or on the test split where that is missing
+	@$(BIN)/python -m train.evaluation $(MODEL) $(FILE)
+
+predict: setup  ## classify the file IN into OUT with MODEL
+	@mkdir -p $(dir $(OUT))
+	@$(BIN)/wijha predict $(IN) $(OUT) --model $(MODEL)
+
+pretrain: setup  ## pre-train the encoder from plain text (hours on a CPU; configs/pretrain.yaml)
+	@$(BIN)/python -m train.pretrain configs/pretrain.yaml
+
+release: setup  ## train by CONFIG and replace models/classifier, the model that ships
+	@$(BIN)/python -m train.finetune $(CONFIG)
+	@$(BIN)/python -m train.release $(CONFIG)
+
+test: setup  ## the tests
+	@$(BIN)/python -m pytest
+
+check: setup  ## lint, types, and the corpus' own checks
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+.PHONY: help setup train evaluate predict pretrain release test check

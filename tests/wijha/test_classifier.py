@@ -1,0 +1,90 @@
+"""The saved model through its own class and through the stock pipeline."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transformers import pipeline
+
+from wijha import Classifier, InputError
+
+
+@pytest.fixture(scope="module")
+def classifier(model: Path) -> Classifier:
+    return Classifier.load(model)
+
+
+def test_one_record_a_text_in_input_order(classifier: Classifier, rows: list[dict[str, str]]) -> None:
+    texts = [row["text"] * (1 + number % 3) for number, row in enumerate(rows)]
+    predictions = classifier.classify(texts)
+    assert [prediction.text for prediction in predictions] == texts
+    for prediction in predictions:
+        assert set(prediction.topics) == set(classifier.schema.topic_names)
+        for topic in prediction.topics.values():
+            assert topic.label in classifier.schema.label_names
+            assert topic.score == max(topic.probabilities.values())
+            assert sum(topic.probabilities.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_text_is_a_list_of_one_and_any_iterable_is_a_stream(classifier: Classifier) -> None:
+    (single,) = classifier.classify("أكد الوزير دعمه للحل السياسي")
+    stream = classifier.classify(text for text in [single.text] * 3)
+    assert next(iter(stream)).labels == single.labels
+    assert classifier.classify([]) == []
+
+
+def test_result_does_not_depend_on_the_batch(classifier: Classifier, rows: list[dict[str, str]]) -> None:
+    texts = [row["text"] for row in rows] + ["كلمة " * 40]
+    together = classifier.probabilities(texts)
+    alone = np.concatenate([classifier.probabilities([text]) for text in texts])
+    assert np.abs(together - alone).max() < 1e-4
+    assert np.abs(classifier.probabilities(texts[::-1])[::-1] - together).max() < 1e-4
+
+
+def test_stock_pipeline_gives_the_same_logits(model: Path, classifier: Classifier, rows: list[dict[str, str]]) -> None:
+    texts = [row["text"] for row in rows[:6]]
+    stock = pipeline("text-classification", model=str(model), device="cpu", top_k=None, function_to_apply="none")
+    ours = classifier.logits(texts).reshape(len(texts), -1)
+    for numbers, scored in zip(ours, stock(texts), strict=True):
+        by_name = {entry["label"]: entry["score"] for entry in scored}
+        names = classifier.schema.id2label
+        assert [by_name[names[i]] for i in range(len(names))] == pytest.approx(numbers.tolist(), abs=1e-4)
+
+
+def test_not_a_text_is_refused(classifier: Classifier) -> None:
+    with pytest.raises(InputError, match="expected a text, got float at position 1"):
+        classifier.classify(["نص", 3.5])  # type: ignore[list-item]
+
+
+def test_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected a model folder with config.json, found none"):
+        Classifier.load(tmp_path / "nothing")
+
+
+def test_encoder_is_not_a_model(encoder: Path) -> None:
+    with pytest.raises(InputError, match="expected a model trained by wijha"):
+        Classifier.load(encoder)
+
+
+@pytest.mark.parametrize(
+    ("name", "keep"),
+    [("config.json", 40), ("model.safetensors", 1000), ("tokenizer.json", 100), ("model.safetensors", 0)],
+)
+def test_half_written_model(model: Path, tmp_path: Path, name: str, keep: int) -> None:
+    folder = tmp_path / "half"
+    shutil.copytree(model, folder)
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[:keep])
+    with pytest.raises(InputError, match="; copy or train"):
+        Classifier.load(folder)
+
+
+def test_schema_and_temperatures_live_in_config_json(model: Path, classifier: Classifier) -> None:
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    assert config["id2label"]["1"] == "political_settlement/neutral"
+    assert config["wijha"]["schema"] == json.loads(json.dumps(classifier.schema.to_dict()))
+    assert set(config["wijha"]["temperatures"]) == set(classifier.schema.topic_names)

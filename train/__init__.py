@@ -1,0 +1,1 @@
+"""The recipes: pre-train, fine-tune, evaluate, export. Run from the checkout."""

@@ -1,0 +1,48 @@
+"""Temperature scaling: one number a topic, so that a score of 0.8 means right in four of five cases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
+from train.data import Example, label_numbers
+from wijha.classifier import SETTINGS, Classifier
+from wijha.files import write_json
+
+_RANGE = (0.25, 8.0)
+
+
+def calibrate(folder: Path, examples: Sequence[Example]) -> dict[str, float]:
+    """Fit each topic's temperature on `examples`, write it into the model's config.json and return it.
+
+    Guo et al. 2017, On calibration of modern neural networks.
+    """
+    classifier = Classifier.load(folder)
+    logits = classifier.logits([example.text for example in examples])
+    true = label_numbers(examples, classifier.schema)
+    temperatures = {
+        topic: fit_temperature(logits[true[:, row] >= 0, row], true[true[:, row] >= 0, row])
+        for row, topic in enumerate(classifier.schema.topic_names)
+    }
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config[SETTINGS]["temperatures"] = temperatures
+    write_json(folder / "config.json", config)
+    return temperatures
+
+
+def fit_temperature(logits: np.ndarray, true: np.ndarray) -> float:
+    """The temperature with the least negative log-likelihood; `logits` (rows, labels), `true` (rows,)."""
+    if not len(true):
+        return 1.0
+
+    def loss(log_temperature: float) -> float:
+        likelihood = log_softmax(logits / np.exp(log_temperature), axis=-1)
+        return float(-likelihood[np.arange(len(true)), true].mean())
+
+    best = minimize_scalar(loss, bounds=tuple(np.log(_RANGE)), method="bounded")
+    return round(float(np.exp(best.x)), 4)

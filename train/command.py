@@ -1,0 +1,48 @@
+"""What every recipe's command line does: a config, settings that override it, errors in one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from train.config import Config, load_config
+from wijha.errors import InputError
+
+
+def run(description: str | None, kind: type[Config], recipe: Callable[[Config], Any]) -> None:
+    """Parse `CONFIG [--setting value ...]`, check it and call the recipe; exit code 2 for an InputError."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path, help="YAML of settings; each can be overridden: --setting value")
+    arguments, rest = parser.parse_known_args()
+    with one_sentence_errors():
+        recipe(load_config(kind, arguments.config, **overrides(rest)))
+
+
+def overrides(words: list[str]) -> dict[str, Any]:
+    """`--batch 16 --data a.jsonl,b.jsonl` as settings; values are read as YAML, lists as comma-separated."""
+    settings: dict[str, Any] = {}
+    for name, value in zip(words[::2], words[1::2], strict=False):
+        if not name.startswith("--"):
+            raise InputError(f"expected --setting value, got {name!r}; see the config for the settings")
+        parsed = yaml.safe_load(value)
+        settings[name[2:].replace("-", "_")] = value.split(",") if isinstance(parsed, str) and "," in value else parsed
+    if len(words) % 2:
+        raise InputError(f"expected --setting value, got {words[-1]!r} without a value; add it")
+    return settings
+
+
+class one_sentence_errors:  # noqa: N801
+    """Turns an InputError into one sentence on the error stream and exit code 2."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, InputError):
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(2) from None

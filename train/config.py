@@ -1,0 +1,202 @@
+"""Every setting of every recipe: a typed field with its sentence beneath it, read from one YAML."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import yaml
+
+from wijha.errors import InputError
+
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Masked language modelling from plain text: configs/pretrain.yaml."""
+
+    corpus: Path
+    """Folder of .txt, .jsonl and .jsonl.xz documents."""
+    output: Path
+    """Where shards, checkpoints, the log and the encoder go."""
+    vocabulary: int = 16_000
+    """WordPiece pieces, special tokens included."""
+    layers: int = 6
+    """Transformer layers."""
+    hidden: int = 256
+    """Width; heads are of 64, the feed-forward part is four times as wide."""
+    block: int = 128
+    """Tokens a training sequence; documents are packed, none is padded."""
+    positions: int = 256
+    """Longest input that the encoder takes."""
+    batch: int = 64
+    """Sequences a step, over all processes."""
+    tokens: int = 60_000_000
+    """Tokens to see before the end."""
+    learning_rate: float = 1e-3
+    """Peak learning rate of AdamW."""
+    warmup: float = 0.03
+    """Share of the steps in which the learning rate rises."""
+    decay: float = 0.4
+    """Share of the steps, at the end, in which it falls to zero."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay on the matrices."""
+    masking: tuple[float, float] = (0.3, 0.15)
+    """Share of masked pieces at the first and at the last step; whole words are masked."""
+    svd_tokens: int = 8_000_000
+    """Tokens whose co-occurrences initialise the word embeddings; 0 leaves them random."""
+    compile: bool = False
+    """Compile the model with torch.compile: worth it for runs of more than a few minutes."""
+    checkpoint_every: int = 200
+    """Steps between checkpoints: what a kill can lose."""
+    seed: int = 13
+    """Seed of weights, order and masks."""
+
+    def problems(self) -> list[str]:
+        """Contradictions between settings, each naming them."""
+        found = []
+        if self.hidden % 64:
+            found.append(f"hidden must be a multiple of 64, got {self.hidden}")
+        if self.block > self.positions:
+            found.append(f"block ({self.block}) must not exceed positions ({self.positions})")
+        if self.warmup + self.decay > 1:
+            found.append(f"warmup ({self.warmup}) and decay ({self.decay}) together exceed 1")
+        if not all(0 < rate < 1 for rate in self.masking):
+            found.append(f"masking must lie between 0 and 1, got {list(self.masking)}")
+        return found
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """Labelled sentences -> a saved classifier: configs/default.yaml."""
+
+    schema: Path
+    """YAML of topics and labels."""
+    data: tuple[Path, ...]
+    """Labelled files that must be there."""
+    encoder: str
+    """Folder of an encoder, or the name of one on the Hugging Face hub."""
+    output: Path
+    """The run's folder: checkpoints, the model, its metrics."""
+    optional_data: tuple[Path, ...] = ()
+    """Labelled files that are used where they are there, such as hydrated annotations."""
+    normalize: tuple[str, ...] = ()
+    """Normalisation steps put before the encoder's own tokenizer; ours needs none. See train/tokenizer.py."""
+    epochs: int = 6
+    """Passes over the training split at most."""
+    batch: int = 32
+    """Sentences an optimiser step, over all processes."""
+    learning_rate: float = 3e-4
+    """Peak learning rate of AdamW."""
+    layer_decay: float = 1.0
+    """Learning rate of a layer relative to the layer above it."""
+    warmup: float = 0.1
+    """Share of the steps in which the learning rate rises; then it falls to zero."""
+    weight_decay: float = 0.01
+    """Decoupled weight decay."""
+    dropout: float = 0.1
+    """Dropout in the encoder and before the outputs."""
+    label_smoothing: float = 0.0
+    """Probability mass spread over the other labels of a topic."""
+    class_weight_power: float = 0.0
+    """Labels weigh 1/frequency to this power: 0 all alike, 1 fully balanced."""
+    length: int = 128
+    """Tokens after which a sentence is cut."""
+    metric: str = "favg3"
+    """Development metric that picks the best checkpoint: see train/metrics/topic_stance.py."""
+    patience: int = 3
+    """Epochs without a better development metric before training stops."""
+    precision: str = "auto"
+    """auto (bf16 where the hardware computes in it), bf16 or fp32."""
+    seed: int = 13
+    """Seed of the new weights, the order and dropout."""
+
+    def problems(self) -> list[str]:
+        """Contradictions between settings, each naming them."""
+        found = [
+            f"{name} must be in [0, 1), got {value}"
+            for name in ("warmup", "dropout", "label_smoothing")
+            if not 0 <= (value := getattr(self, name)) < 1
+        ]
+        for name in ("epochs", "batch", "length", "patience", "learning_rate", "layer_decay"):
+            if getattr(self, name) <= 0:
+                found.append(f"{name} must be positive, got {getattr(self, name)}")
+        if self.precision not in ("auto", "bf16", "fp32"):
+            found.append(f"precision must be auto, bf16 or fp32, got {self.precision!r}")
+        if not self.data:
+            found.append("data must name at least one file")
+        return found
+
+
+def load_config(kind: type[Config], path: Path, **overrides: Any) -> Config:
+    """Read a YAML into the frozen dataclass `kind`; `overrides` win over the file.
+
+    Raises InputError that lists every unknown key, wrong type, missing setting and contradiction at once.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"expected a config at {path}, found none; see configs/ for those that ship") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"expected YAML in {path}, got {str(error).splitlines()[0]}; mend the file") from error
+    if not isinstance(raw, dict):
+        raise InputError(f"expected settings as `name: value` lines in {path}, got {type(raw).__name__}; see configs/")
+    return build(kind, raw | overrides, str(path))
+
+
+def build(kind: type[Config], raw: dict[str, Any], source: str) -> Config:
+    """Check `raw` against the fields of `kind` and construct it; every problem is reported at once."""
+    hints = get_type_hints(kind)
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    problems = [f"unknown setting {name!r}" for name in raw if name not in fields]
+    values = {}
+    for name, field in fields.items():
+        if name in raw:
+            try:
+                values[name] = _typed(raw[name], hints[name])
+            except TypeError as error:
+                problems.append(f"{name} must be {error}, got {raw[name]!r}")
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            problems.append(f"{name} is missing")
+    if not problems:
+        config = kind(**values)
+        problems = config.problems()  # type: ignore[attr-defined]
+        if not problems:
+            return config
+    raise InputError(f"expected a valid {kind.__name__} in {source}, found: {'; '.join(problems)}; mend the file")
+
+
+def as_dict(config: Any) -> dict[str, Any]:
+    """The settings as plain JSON, paths as text."""
+    plain = dataclasses.asdict(config)
+    return {name: _plain(value) for name, value in plain.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _typed(value: Any, hint: Any) -> Any:
+    """`value` as the type that `hint` names; TypeError says what was wanted."""
+    options = get_args(hint)
+    if type(None) in options:
+        return None if value is None else _typed(value, next(o for o in options if o is not type(None)))
+    if get_origin(hint) is tuple:
+        wanted = options[0]
+        if not isinstance(value, list | tuple) or (options[-1] is not Ellipsis and len(value) != len(options)):
+            raise TypeError(f"a list of {wanted.__name__}")
+        return tuple(_typed(item, wanted) for item in value)
+    if hint is Path and isinstance(value, str | Path):
+        return Path(value)
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and type(value) is hint:
+        return value
+    raise TypeError(
+        {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}.get(hint, "a path")
+    )

@@ -1,0 +1,104 @@
+"""Labelled rows -> checked examples -> splits by story -> tokenised datasets."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase
+
+from wijha.errors import InputError
+from wijha.records import read_rows
+from wijha.schema import Schema
+
+UNLABELLED = -100  # what cross_entropy leaves out
+SPLITS = ("train", "development", "test")
+_SHARES = (0.8, 0.1, 0.1)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labelled sentence; a topic that its row leaves empty has the label None and trains nothing."""
+
+    id: str
+    text: str
+    labels: dict[str, str | None]
+    story: str
+    """Sentences of one event or document share a story: they are never on both sides of a split."""
+    fields: dict[str, str]
+    """The row's other columns: form, line, outlet, date ..."""
+
+
+def load_examples(path: Path, schema: Schema) -> list[Example]:
+    """Read a labelled .jsonl, .csv or .parquet file; one column a topic, `text`, and optionally `id` and `story`.
+
+    Raises InputError that names file and line of the first row without text or with an unknown label.
+    """
+    examples = [_example(row, number, path, schema) for number, row in read_rows(path)]
+    if not examples:
+        raise InputError(f"expected labelled rows in {path}, found none; see data/README.md for the format")
+    return examples
+
+
+def _example(row: dict[str, object], number: int, path: Path, schema: Schema) -> Example:
+    if missing := [name for name in ("text", *schema.topic_names) if name not in row]:
+        raise InputError(
+            f"expected the columns text, {', '.join(schema.topic_names)} in {path} line {number}, "
+            f"found no {', '.join(missing)}; rename or add them"
+        )
+    text = row["text"]
+    if not isinstance(text, str) or not text.strip():
+        raise InputError(f"expected a text in {path} line {number}, got {text!r}; drop the row")
+    labels: dict[str, str | None] = {}
+    for topic in schema.topic_names:
+        value = row[topic]
+        if value in (None, ""):
+            labels[topic] = None
+        elif value in schema.label_names:
+            labels[topic] = str(value)
+        else:
+            raise InputError(
+                f"expected one of {', '.join(schema.label_names)} or nothing as {topic} "
+                f"in {path} line {number}, got {value!r}; mend the label or the schema"
+            )
+    name = str(row.get("id") or f"{path.stem}-{number}")
+    reserved = {"id", "text", "story", *schema.topic_names}
+    fields = {key: str(value) for key, value in row.items() if key not in reserved and value is not None}
+    return Example(name, text, labels, str(row.get("story") or row.get("group") or name), fields)
+
+
+def split_of(story: str) -> str:
+    """train, development or test, from the story's name alone: the same in every run and on every machine."""
+    point = int.from_bytes(hashlib.sha256(story.encode()).digest()[:8], "big") / 2**64
+    return SPLITS[0] if point < _SHARES[0] else SPLITS[1] if point < _SHARES[0] + _SHARES[1] else SPLITS[2]
+
+
+def split(examples: Iterable[Example]) -> dict[str, list[Example]]:
+    """Examples by split, each in the order given."""
+    parts: dict[str, list[Example]] = {name: [] for name in SPLITS}
+    for example in examples:
+        parts[split_of(example.story)].append(example)
+    return parts
+
+
+def label_numbers(examples: Sequence[Example], schema: Schema) -> np.ndarray:
+    """Label numbers, shape (examples, topics); UNLABELLED where a topic has none."""
+    number = {None: UNLABELLED} | {name: index for index, name in enumerate(schema.label_names)}
+    rows = [[number[example.labels[topic]] for topic in schema.topic_names] for example in examples]
+    return np.array(rows, dtype=np.int64).reshape(len(rows), len(schema.topics))
+
+
+def encode(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, schema: Schema, length: int) -> Dataset:
+    """A dataset of input_ids, attention_mask and `labels` (one label number a topic)."""
+    encoded = tokenizer([example.text for example in examples], truncation=True, max_length=length)
+    columns = {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
+    return Dataset.from_dict(columns | {"labels": label_numbers(examples, schema).tolist()})
+
+
+def file_sha256(path: Path) -> str:
+    """Checksum of a data file, written beside the metrics of a run."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,110 @@
+"""Score a saved model, and the baselines beside it, on a labelled file.
+
+    python -m train.evaluation MODEL [FILE]        # FILE: .jsonl, .csv or .parquet with text and a column a topic
+
+Without FILE: the real news beside the checkout where it is there, else the repository's own test split. Writes
+MODEL/evaluation-<name>.json and prints a table. The model predicts through the same class that a user loads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import evaluate
+import numpy as np
+
+from train.baselines import predict_baselines
+from train.command import one_sentence_errors
+from train.data import Example, file_sha256, label_numbers, load_examples, split
+from train.scores import cell_counts, intervals, paired_differences, resampled, resampling_weights
+from train.tables import score_table
+from wijha.classifier import Classifier
+from wijha.errors import InputError
+from wijha.files import write_json
+from wijha.schema import Schema
+
+REAL_NEWS = Path("../shared/real_news/validation.jsonl")
+METRIC = Path(__file__).parent / "metrics" / "topic_stance"
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("file", type=Path, nargs="?")
+    arguments = parser.parse_args()
+    with one_sentence_errors():
+        evaluate_model(arguments.model, arguments.file)
+
+
+def evaluate_model(folder: Path, file: Path | None) -> dict[str, Any]:
+    """Score the model in `folder` on `file`, print the table, write the JSON beside the model and return it."""
+    classifier = Classifier.load(folder)
+    train, test = training_examples(folder, classifier.schema)
+    if file is None and not REAL_NEWS.exists():
+        print(f"{REAL_NEWS} is not there: scoring the repository's own test split instead")
+        name, examples, source = "test", test, "test split"
+    else:
+        path = file or REAL_NEWS
+        name, examples, source = path.stem, load_examples(path, classifier.schema), file_sha256(path)
+    if not examples:
+        raise InputError(
+            "expected labelled sentences to score, found none: the model's training data is not here; name a FILE"
+        )
+    result = {"source": source, **score(classifier, examples, train)}
+    write_json(folder / f"evaluation-{name}.json", result)
+    print(score_table(result, f"{folder} on {file or name} ({len(examples):,} sentences)"))
+    return result
+
+
+def training_examples(folder: Path, schema: Schema) -> tuple[list[Example], list[Example]]:
+    """Training and test split of the data that the model's metrics.json names; empty where it is not here."""
+    try:
+        files = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]["data"]
+    except (OSError, ValueError, KeyError):
+        return [], []
+    paths = [Path(name) for name in files]
+    if not all(path.exists() for path in paths):
+        return [], []
+    parts = split([example for path in paths for example in load_examples(path, schema)])
+    return parts["train"], parts["test"]
+
+
+def score(classifier: Classifier, examples: Sequence[Example], train: Sequence[Example]) -> dict[str, Any]:
+    """Scores, 95 % bootstrap intervals and confusions of the model and the baselines, and their differences."""
+    schema, texts = classifier.schema, [example.text for example in examples]
+    true = label_numbers(examples, schema)
+    predictions = {"model": classifier.logits(texts).argmax(axis=-1)}
+    if train:
+        predictions |= predict_baselines(train, texts, schema)
+    metric = evaluate.load(str(METRIC))
+    weights = resampling_weights([example.story for example in examples])
+    systems, samples = {}, {}
+    for name, predicted in predictions.items():
+        counts = cell_counts(predicted, true, len(schema.labels))
+        samples[name] = resampled(counts, weights, schema)
+        systems[name] = {
+            "scores": metric.compute(predictions=predicted, references=true, schema=schema.to_dict()),
+            "intervals": intervals(samples[name]),
+            "confusion": confusion_tables(counts, schema),
+        }
+    baselines = [name for name in predictions if name != "model"]
+    return {
+        "sentences": len(examples),
+        "systems": systems,
+        "model_minus": {name: paired_differences(samples["model"], samples[name]) for name in baselines},
+    }
+
+
+def confusion_tables(counts: np.ndarray, schema: Schema) -> dict[str, list[list[int]]]:
+    """Topic -> counts of true label (row) against predicted label (column)."""
+    summed = counts.sum(axis=0).astype(int)
+    return {topic: summed[row].tolist() for row, topic in enumerate(schema.topic_names)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""Fine-tune an encoder on labelled sentences: one config in, one folder out.
+
+    python -m train.finetune configs/default.yaml
+    accelerate launch -m train.finetune configs/default.yaml         # several GPUs or processes
+
+The folder holds the model, its tokenizer, the config and metrics.json. Run it again after a kill: it goes on from
+the last checkpoint. Settings of the config can be changed on the command line: --epochs 3 --seed 7
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from accelerate import PartialState
+from torch.utils.data import Sampler
+from transformers import (
+    DataCollatorWithPadding,
+    EarlyStoppingCallback,
+    EvalPrediction,
+    Trainer,
+    TrainingArguments,
+    set_seed,
+)
+from transformers.trainer_utils import get_last_checkpoint
+
+from train.calibration import calibrate
+from train.command import run
+from train.config import FinetuneConfig, as_dict
+from train.data import encode, load_examples, split
+from train.evaluation import score
+from train.losses import TopicLoss, label_weights
+from train.model import build_classifier, load_tokenizer, parameter_groups
+from train.provenance import describe_data, provenance
+from train.sampler import LengthGroupedSampler
+from train.scores import cell_counts, evaluate_counts
+from train.tables import score_table
+from wijha.classifier import Classifier
+from wijha.errors import InputError
+from wijha.files import write_json
+from wijha.schema import Schema
+
+
+def main() -> None:
+    """Command line."""
+    run(__doc__, FinetuneConfig, finetune)
+
+
+def finetune(config: FinetuneConfig) -> Path:
+    """Train a classifier by `config`; returns the folder of the saved model.
+
+    Raises InputError for data, schema or encoder that are not as expected, before any training.
+    """
+    schema = Schema.from_yaml(config.schema)
+    files = [*config.data, *(path for path in config.optional_data if path.exists())]
+    splits = split([example for path in files for example in load_examples(path, schema)])
+    if empty := [name for name, rows in splits.items() if not rows]:
+        raise InputError(f"expected rows of several stories in every split, got none for {', '.join(empty)}; add data")
+    print(describe_data(files, config.optional_data, splits), flush=True)
+
+    set_seed(config.seed)
+    tokenizer = load_tokenizer(config)
+    model = build_classifier(config, schema)
+    weights = label_weights(splits["train"], schema, config.class_weight_power)
+    trainer = TopicTrainer(
+        config,
+        model=model,
+        args=training_arguments(config),
+        train_dataset=encode(splits["train"], tokenizer, schema, config.length),
+        eval_dataset=encode(splits["development"], tokenizer, schema, config.length),
+        processing_class=tokenizer,
+        data_collator=DataCollatorWithPadding(tokenizer),
+        compute_loss_func=TopicLoss(schema, weights, config.label_smoothing),
+        compute_metrics=DevelopmentScores(schema),
+        callbacks=[EarlyStoppingCallback(config.patience)],
+    )
+    trainer.train(resume_from_checkpoint=resumable(config))
+
+    folder = config.output / "model"
+    trainer.save_model(str(folder))
+    if trainer.is_world_process_zero():
+        calibrate(folder, splits["development"])
+        classifier = Classifier.load(folder)
+        results = {name: score(classifier, splits[name], splits["train"]) for name in ("development", "test")}
+        write_json(folder / "metrics.json", {"run": provenance(as_dict(config), files, splits), **results})
+        print(score_table(results["test"], f"{folder} on the test split ({len(splits['test']):,} sentences)"))
+        print(f"\nmodel: {folder}\nnext:  make evaluate MODEL={folder}")
+    return folder
+
+
+class TopicTrainer(Trainer):
+    """The Trainer with our order of training and our learning rates."""
+
+    def __init__(self, config: FinetuneConfig, **arguments: object) -> None:
+        self.config = config
+        super().__init__(**arguments)
+
+    def _get_train_sampler(self, train_dataset: object = None) -> Sampler[int]:
+        lengths = [len(ids) for ids in self.train_dataset["input_ids"]]
+        return LengthGroupedSampler(lengths, self.config.batch, self.config.seed)
+
+    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
+        """AdamW over the groups of train.model.parameter_groups."""
+        if self.optimizer is None:
+            self.optimizer = torch.optim.AdamW(parameter_groups(self.model, self.config), lr=self.config.learning_rate)
+        return self.optimizer
+
+
+class DevelopmentScores:
+    """Scores of an evaluation during training, from the Trainer's logits."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+
+    def __call__(self, outputs: EvalPrediction) -> dict[str, float]:
+        shape = (-1, len(self.schema.topics), len(self.schema.labels))
+        predicted = outputs.predictions.reshape(shape).argmax(axis=-1)
+        scores = evaluate_counts(cell_counts(predicted, outputs.label_ids, shape[-1]), self.schema)
+        return {name: value for name, value in scores.items() if "." not in name}
+
+
+def training_arguments(config: FinetuneConfig) -> TrainingArguments:
+    """The Trainer's arguments for `config`; the batch is that of an optimiser step over all processes."""
+    processes = PartialState().num_processes
+    if config.batch % processes:
+        raise InputError(f"expected a batch that {processes} processes can share, got {config.batch}; change it")
+    bf16 = config.precision == "bf16" or (config.precision == "auto" and computes_bf16())
+    return TrainingArguments(
+        output_dir=str(config.output / "checkpoints"),
+        num_train_epochs=config.epochs,
+        per_device_train_batch_size=config.batch // processes,
+        per_device_eval_batch_size=4 * config.batch,
+        learning_rate=config.learning_rate,
+        warmup_steps=config.warmup,
+        lr_scheduler_type="linear",
+        weight_decay=config.weight_decay,
+        bf16=bf16,
+        use_cpu=not torch.cuda.is_available(),
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model=config.metric,
+        logging_strategy="epoch",
+        seed=config.seed,
+        data_seed=config.seed,
+        report_to="none",
+    )
+
+
+def computes_bf16() -> bool:
+    """Whether the GPU, or else the processor, computes in bf16."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported()
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def resumable(config: FinetuneConfig) -> str | None:
+    """The last checkpoint of an interrupted run with the same config, if any.
+
+    Raises InputError when the output folder holds a run of another config.
+    """
+    config.output.mkdir(parents=True, exist_ok=True)
+    kept, settings = config.output / "config.json", as_dict(config)
+    if kept.exists() and json.loads(kept.read_text(encoding="utf-8")) != settings:
+        raise InputError(
+            f"expected a new or an interrupted run of this config in {config.output}, found another run; remove it or choose another output"
+        )
+    write_json(kept, settings)
+    checkpoints = config.output / "checkpoints"
+    return get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+
+
+if __name__ == "__main__":
+    main()

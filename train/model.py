@@ -1,0 +1,88 @@
+"""The model that is fine-tuned: a stock BERT classifier with topics x labels outputs, and its tokenizer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from tokenizers import normalizers
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from train.config import FinetuneConfig
+from train.tokenizer import normalization_steps
+from wijha.classifier import SETTINGS
+from wijha.errors import InputError
+from wijha.runtime import no_progress_bar
+from wijha.schema import Schema
+
+
+def load_tokenizer(config: FinetuneConfig) -> PreTrainedTokenizerBase:
+    """The encoder's tokenizer; the config's normalisation steps go in front of its own."""
+    tokenizer = _load(AutoTokenizer, config.encoder)
+    tokenizer.model_max_length = config.length
+    if config.normalize:
+        backend = tokenizer.backend_tokenizer
+        steps = normalization_steps(config.normalize)
+        backend.normalizer = normalizers.Sequence(steps + ([backend.normalizer] if backend.normalizer else []))
+    return tokenizer
+
+
+def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
+    """The encoder with a new output layer; schema and label names go into its config.json."""
+    labels = schema.id2label
+    model = _load(
+        AutoModelForSequenceClassification,
+        config.encoder,
+        num_labels=len(labels),
+        id2label=labels,
+        label2id={name: number for number, name in labels.items()},
+        hidden_dropout_prob=config.dropout,
+        attention_probs_dropout_prob=config.dropout,
+        dtype=torch.float32,
+    )
+    setattr(model.config, SETTINGS, {"schema": schema.to_dict()})
+    if config.length > model.config.max_position_embeddings:
+        raise InputError(
+            f"expected length of at most {model.config.max_position_embeddings} for the encoder {config.encoder}, "
+            f"got {config.length}; lower it"
+        )
+    return model
+
+
+def _load(kind: type, encoder: str, **options: object) -> object:
+    """Load from a folder, else from the hub; what is missing is said in a sentence."""
+    local = Path(encoder).exists()
+    if not local and encoder.startswith((".", "/", "models/", "runs/")):
+        raise InputError(f"expected an encoder folder at {encoder}, found none; run make pretrain or name another one")
+    try:
+        with no_progress_bar():
+            return kind.from_pretrained(encoder, local_files_only=local, **options)
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        where = "a whole encoder in" if local else "a network and the hub's encoder"
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"expected {where} {encoder}, got: {reason}; check the name or use models/encoder") from error
+
+
+def parameter_groups(model: PreTrainedModel, config: FinetuneConfig) -> list[dict[str, object]]:
+    """Parameters with their learning rates: lower layers learn slower by `layer_decay`, vectors do not decay."""
+    depth = model.config.num_hidden_layers
+    groups: dict[tuple[int, bool], list[torch.nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        groups.setdefault((_height(name, depth), parameter.ndim > 1), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "lr": config.learning_rate * config.layer_decay ** (depth + 1 - height),
+            "weight_decay": config.weight_decay if matrix else 0.0,
+        }
+        for (height, matrix), parameters in groups.items()
+    ]
+
+
+def _height(name: str, depth: int) -> int:
+    """0 for embeddings, 1 .. depth for the layers, depth + 1 for what is above them."""
+    if "embeddings." in name:
+        return 0
+    _, _, rest = name.partition(".layer.")
+    return int(rest.split(".")[0]) + 1 if rest else depth + 1

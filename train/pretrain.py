@@ -1,0 +1,285 @@
+"""Masked language modelling: plain text -> tokenizer, shards, checkpoints, a stock BERT encoder.
+
+    python -m train.pretrain configs/pretrain.yaml
+    accelerate launch -m train.pretrain configs/pretrain.yaml        # several GPUs or processes
+
+Run it again after a kill: it goes on from the last whole checkpoint with the same order and masks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch.nn.functional import cross_entropy
+from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
+
+from train.config import PretrainConfig, load_config
+from train.embeddings import svd_embeddings
+from train.plain_text import read_texts
+from train.shards import load_blocks, write_shards
+from train.tokenizer import train_tokenizer
+from wijha.errors import InputError
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path)
+    arguments = parser.parse_args()
+    try:
+        pretrain(load_config(PretrainConfig, arguments.config))
+    except InputError as error:
+        raise SystemExit(_say(error)) from None
+
+
+def _say(error: InputError) -> int:
+    print(f"error: {error}", flush=True)
+    return 2
+
+
+def pretrain(config: PretrainConfig) -> Path:
+    """Train an encoder by `config`; returns its folder. Resumes where an earlier call with the same config stopped."""
+    accelerator = Accelerator(mixed_precision="bf16")
+    with accelerator.main_process_first():
+        tokenizer = prepare(config)
+    train = load_blocks(config.output / "shards", "train", config.block - 1)
+    held_out = load_blocks(config.output / "shards", "validation", config.block - 1)
+    masker = WordMasker(tokenizer, config)
+
+    torch.manual_seed(config.seed)
+    model = build_model(config, tokenizer, train)
+    optimizer = torch.optim.AdamW(
+        parameter_groups(model, config.weight_decay), config.learning_rate, betas=(0.9, 0.98), fused=True
+    )
+    steps = config.tokens // (config.batch * config.block)
+    done = load_checkpoint(config, model, optimizer)
+    model, optimizer = accelerator.prepare(model, optimizer)
+    loss_of = torch.compile(masked_loss) if config.compile else masked_loss
+
+    started, seen = time.monotonic(), 0
+    for step in range(done, steps):
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * schedule(step / steps, config)
+        ids, positions = masker(block_batch(train, step, config), step / steps, step)
+        mine = slice_for(accelerator, ids, positions)
+        with accelerator.autocast():
+            loss = loss_of(model, *mine)
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        seen += config.batch * config.block
+        if accelerator.is_main_process and ((step + 1) % config.checkpoint_every == 0 or step + 1 == steps):
+            plain = accelerator.unwrap_model(model)
+            log(
+                config,
+                step + 1,
+                steps,
+                loss,
+                validate(plain, held_out, masker, config),
+                seen / (time.monotonic() - started),
+            )
+            save_checkpoint(config, plain, optimizer, step + 1)
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        save_encoder(config, accelerator.unwrap_model(model), tokenizer)
+    return config.output / "encoder"
+
+
+def prepare(config: PretrainConfig) -> PreTrainedTokenizerFast:
+    """Tokenizer and token shards on disk, made once; refuses the leftovers of another config."""
+    config.output.mkdir(parents=True, exist_ok=True)
+    settings = json.dumps(dataclasses.asdict(config), default=str, indent=1)
+    kept = config.output / "config.json"
+    if kept.exists() and kept.read_text(encoding="utf-8") != settings:
+        raise InputError(
+            f"expected the config that started {config.output}, got another one; "
+            "resume with that config or choose another output"
+        )
+    kept.write_text(settings, encoding="utf-8")
+    folder = config.output / "tokenizer"
+    if not (config.output / "shards" / "manifest.json").exists():
+        tokenizer = train_tokenizer(read_texts(config.corpus), config.vocabulary, min(config.block, config.positions))
+        tokenizer.save_pretrained(folder)
+        write_shards(config.corpus, tokenizer, config.output / "shards")
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast, train: np.ndarray) -> BertForMaskedLM:
+    """A stock BERT without dropout, its word embeddings from co-occurrence counts when the config says so."""
+    model = BertForMaskedLM._from_config(
+        BertConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=config.hidden,
+            num_hidden_layers=config.layers,
+            num_attention_heads=config.hidden // 64,
+            intermediate_size=4 * config.hidden,
+            max_position_embeddings=config.positions,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            pad_token_id=tokenizer.pad_token_id,
+        ),
+        attn_implementation="sdpa" if torch.cuda.is_available() else "eager",
+    )
+    if config.svd_tokens and not (config.output / "checkpoint.pt").exists():
+        words = model.bert.embeddings.word_embeddings.weight
+        vectors = svd_embeddings(train, len(tokenizer), config.hidden, config.svd_tokens, config.seed)
+        with torch.no_grad():
+            words.copy_(vectors * (model.config.initializer_range / vectors.std()))
+    return model
+
+
+def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Matrices decay, biases and layer norms do not."""
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim <= 1]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
+def schedule(progress: float, config: PretrainConfig) -> float:
+    """Share of the peak learning rate at `progress` in [0, 1): linear warm-up, plateau, linear decay to zero."""
+    return min(1.0, (progress + 1e-4) / max(config.warmup, 1e-4), (1 - progress) / max(config.decay, 1e-9))
+
+
+def block_batch(blocks: np.ndarray, step: int, config: PretrainConfig) -> torch.Tensor:
+    """The sequences of one step, shape (batch, block - 1): a new order each time round, known from the step alone."""
+    first = step * config.batch
+    picks = []
+    for row in range(first, first + config.batch):
+        turn, place = divmod(row, len(blocks))
+        picks.append(_order(len(blocks), config.seed + turn)[place])
+    return torch.from_numpy(blocks[np.array(picks)].astype(np.int64))
+
+
+_orders: dict[tuple[int, int], np.ndarray] = {}
+
+
+def _order(length: int, seed: int) -> np.ndarray:
+    if (length, seed) not in _orders:
+        _orders[length, seed] = np.random.default_rng(seed).permutation(length)
+    return _orders[length, seed]
+
+
+class WordMasker:
+    """Chooses whole words to mask; the same step always gets the same masks."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, config: PretrainConfig) -> None:
+        self.config = config
+        self.cls, self.sep, self.mask = tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.mask_token_id
+        pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+        self.continues = torch.tensor([piece.startswith("##") for piece in pieces])
+
+    def __call__(self, blocks: torch.Tensor, progress: float, step: int) -> tuple[torch.Tensor, ...]:
+        """(batch, block-1) ids -> inputs (batch, block), positions (batch, k) to predict, their true ids (batch, k)."""
+        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
+        ids = torch.cat([torch.full((len(blocks), 1), self.cls), blocks], dim=1)
+        first, last = self.config.masking
+        count = max(1, round((first + (last - first) * progress) * ids.shape[1]))
+        words = (~self.continues[ids]).cumsum(dim=1) - 1  # index of the word that a piece belongs to
+        scores = torch.rand(ids.shape, generator=generator).gather(1, words)
+        scores[(ids == self.cls) | (ids == self.sep)] = 2.0
+        positions = scores.argsort(dim=1, stable=True)[:, :count]
+        truth = ids.gather(1, positions)
+        lot = torch.rand(positions.shape, generator=generator)
+        random = torch.randint(5, len(self.continues), positions.shape, generator=generator)
+        shown = torch.where(lot < 0.8, self.mask, torch.where(lot < 0.9, random, truth))
+        return ids.scatter(1, positions, shown), torch.stack([positions, truth])
+
+
+def slice_for(accelerator: Accelerator, ids: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The rows of this process, on its device."""
+    rows = slice(accelerator.process_index, None, accelerator.num_processes)
+    return ids[rows].to(accelerator.device), targets[:, rows].to(accelerator.device)
+
+
+def masked_loss(model: torch.nn.Module, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy of the masked pieces; the vocabulary head runs on these alone."""
+    positions, truth = targets
+    logits = masked_logits(model, ids, positions)
+    return cross_entropy(logits.float(), truth.reshape(-1))
+
+
+def masked_logits(model: torch.nn.Module, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    """Vocabulary logits at `positions` (batch, k), shape (batch * k, vocabulary)."""
+    plain = getattr(model, "module", model)
+    hidden = plain.bert(ids).last_hidden_state
+    chosen = hidden.gather(1, positions.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
+    return plain.cls(chosen.reshape(-1, hidden.shape[-1]))
+
+
+@torch.no_grad()
+def validate(
+    model: BertForMaskedLM, blocks: np.ndarray, masker: WordMasker, config: PretrainConfig
+) -> tuple[float, float]:
+    """Loss and accuracy on the same masked held-out blocks each time, at the last masking rate."""
+    total = right = count = 0.0
+    for start in range(0, min(len(blocks), 4 * config.batch), config.batch):
+        chunk = torch.from_numpy(blocks[start : start + config.batch].astype(np.int64))
+        ids, (positions, truth) = masker(chunk, 1.0, -1 - start)
+        with torch.autocast(model.device.type, torch.bfloat16):
+            logits = masked_logits(model, ids.to(model.device), positions.to(model.device)).float().cpu()
+        truth = truth.reshape(-1)
+        total += cross_entropy(logits, truth, reduction="sum").item()
+        right += (logits.argmax(-1) == truth).sum().item()
+        count += len(truth)
+    return total / count, right / count
+
+
+def log(
+    config: PretrainConfig, step: int, steps: int, loss: torch.Tensor, held_out: tuple[float, float], rate: float
+) -> None:
+    """One line on the screen and in log.jsonl."""
+    row = {
+        "step": step,
+        "tokens": step * config.batch * config.block,
+        "loss": round(loss.item(), 4),
+        "validation_loss": round(held_out[0], 4),
+        "validation_accuracy": round(held_out[1], 4),
+        "tokens_per_second": round(rate),
+    }
+    left = (steps - step) * config.batch * config.block / rate / 60
+    print(f"{step}/{steps} {row} {left:.0f} min left", flush=True)
+    with open(config.output / "log.jsonl", "a", encoding="utf-8") as lines:
+        lines.write(json.dumps(row) + "\n")
+
+
+def save_checkpoint(
+    config: PretrainConfig, model: BertForMaskedLM, optimizer: torch.optim.Optimizer, step: int
+) -> None:
+    """Whole or not there: written beside, flushed, renamed."""
+    temporary = config.output / "checkpoint.pt.tmp"
+    with open(temporary, "wb") as file:
+        torch.save({"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, config.output / "checkpoint.pt")
+
+
+def load_checkpoint(config: PretrainConfig, model: BertForMaskedLM, optimizer: torch.optim.Optimizer) -> int:
+    """Restore the last checkpoint, if any; returns the steps already done."""
+    path = config.output / "checkpoint.pt"
+    if not path.exists():
+        return 0
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return int(state["step"])
+
+
+def save_encoder(config: PretrainConfig, model: BertForMaskedLM, tokenizer: PreTrainedTokenizerFast) -> None:
+    """The encoder as a stock half-precision BERT with its tokenizer."""
+    folder = config.output / "encoder"
+    model.bert.half().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Plain text -> token ids on disk, once: uint16 arrays that every run and every process reads the same way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from transformers import PreTrainedTokenizerFast
+
+from train.plain_text import read_texts
+from wijha.errors import InputError
+
+VALIDATION_EVERY = 200  # every 200th document is held out
+_DOCUMENTS_A_CALL = 2_000
+
+
+def write_shards(corpus: Path, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write train.u16 and validation.u16 (documents joined by [SEP]) and a manifest that names their sizes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    counts = {"train": 0, "validation": 0}
+    digest = hashlib.sha256()
+    with open(folder / "train.u16", "wb") as train, open(folder / "validation.u16", "wb") as validation:
+        for number, ids in enumerate(_encoded(corpus, tokenizer)):
+            held_out = number % VALIDATION_EVERY == 0
+            (validation if held_out else train).write(ids.tobytes())
+            counts["validation" if held_out else "train"] += len(ids)
+            digest.update(ids.tobytes())
+    manifest = {"tokens": counts, "sha256": digest.hexdigest(), "vocabulary": len(tokenizer)}
+    temporary = folder / "manifest.json.tmp"
+    temporary.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    os.replace(temporary, folder / "manifest.json")
+
+
+def _encoded(corpus: Path, tokenizer: PreTrainedTokenizerFast) -> Iterator[np.ndarray]:
+    if len(tokenizer) > 2**16:
+        raise InputError(f"expected a vocabulary of at most 65,536 pieces, got {len(tokenizer)}; choose a smaller one")
+    for texts in batched_texts(corpus):
+        for ids in tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]:
+            yield np.array([*ids, tokenizer.sep_token_id], dtype=np.uint16)
+
+
+def batched_texts(corpus: Path) -> Iterator[list[str]]:
+    """The documents of the corpus in lists that one tokenizer call takes."""
+    texts = read_texts(corpus)
+    while chunk := [text for _, text in zip(range(_DOCUMENTS_A_CALL), texts, strict=False)]:
+        yield chunk
+
+
+def load_blocks(folder: Path, split: str, length: int) -> np.ndarray:
+    """Blocks of `length` token ids, shape (blocks, length), memory-mapped.
+
+    Raises InputError when a shard is missing or shorter than its manifest says.
+    """
+    try:
+        expected = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["tokens"][split]
+        ids = np.memmap(folder / f"{split}.u16", dtype=np.uint16, mode="r")
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"expected token shards with a manifest in {folder}, found none; delete it and rerun"
+        ) from error
+    if len(ids) != expected:
+        raise InputError(f"expected {expected} tokens in {folder}/{split}.u16, found {len(ids)}; delete it and rerun")
+    if len(ids) < length:
+        raise InputError(f"expected at least {length} tokens of {split} text, got {len(ids)}; give a larger corpus")
+    return ids[: len(ids) // length * length].reshape(-1, length)

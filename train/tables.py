@@ -1,0 +1,39 @@
+"""Scores as text tables for the screen and for README."""
+
+from __future__ import annotations
+
+from typing import Any
+
+HEADLINE = {
+    "topic_micro_f1": "topic micro-F1",
+    "topic_macro_f1": "topic macro-F1",
+    "favg2": "Favg2",
+    "favg3": "Favg3",
+    "exact_rows": "rows right",
+}
+
+
+def score_table(result: dict[str, Any], title: str) -> str:
+    """The headline scores of every system with 95 % intervals, then the model's scores by topic."""
+    systems = result["systems"]
+    width = max(map(len, systems))
+    lines = [title, "", " " * width + "".join(f"  {name:>18}" for name in HEADLINE.values())]
+    for name, system in systems.items():
+        cells = [_cell(system["scores"][key], system["intervals"][key]) for key in HEADLINE]
+        lines.append(f"{name:<{width}}" + "".join(f"  {cell:>18}" for cell in cells))
+    return "\n".join([*lines, "", *topic_lines(systems["model"])])
+
+
+def topic_lines(system: dict[str, Any]) -> list[str]:
+    """By topic: presence F1, then F1 of each stance."""
+    scores, topics = system["scores"], list(system["confusion"])
+    stances = [name.split(".")[1] for name in scores if name.startswith(f"{topics[0]}.") and name.endswith(".f1")]
+    width = max(map(len, topics))
+    lines = [f"{'F1 of the model':<{width}}" + "".join(f"  {stance:>9}" for stance in stances)]
+    for topic in topics:
+        lines.append(f"{topic:<{width}}" + "".join(f"  {scores[f'{topic}.{stance}.f1']:>9.3f}" for stance in stances))
+    return lines
+
+
+def _cell(value: float, interval: tuple[float, float]) -> str:
+    return f"{value:.3f} [{interval[0]:.3f} {interval[1]:.3f}]"

@@ -1,0 +1,137 @@
+"""A saved model, ready to classify: texts in, one named record a text out, in the same order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+from safetensors import SafetensorError
+from transformers import AutoTokenizer
+
+from wijha.batching import map_batched, windows
+from wijha.errors import InputError
+from wijha.runtime import Runtime, TorchRuntime
+from wijha.schema import Schema
+
+SETTINGS = "wijha"  # the key of config.json that holds schema, temperatures and thresholds
+
+
+@dataclass(frozen=True)
+class TopicPrediction:
+    """What the model says of one topic."""
+
+    label: str
+    """The most probable label."""
+    score: float
+    """Its calibrated probability."""
+    probabilities: Mapping[str, float]
+    """Calibrated probability of each label; they sum to one."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of one text."""
+
+    text: str
+    topics: Mapping[str, TopicPrediction]
+
+    def __getitem__(self, topic: str) -> TopicPrediction:
+        return self.topics[topic]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Topic -> label."""
+        return {name: topic.label for name, topic in self.topics.items()}
+
+
+class Classifier:
+    """Reads topics and stances from text with a model folder that `train.finetune` wrote."""
+
+    def __init__(self, folder: Path, runtime: Runtime, schema: Schema, temperatures: Mapping[str, float]) -> None:
+        self.folder, self.runtime, self.schema = folder, runtime, schema
+        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self._temperatures = np.array([temperatures.get(name, 1.0) for name in schema.topic_names])
+
+    @classmethod
+    def load(cls, folder: str | Path | None = None, device: str | None = None) -> Classifier:
+        """Load a model folder (default: the one that ships with the repository).
+
+        Raises InputError when the folder is missing, is not one of ours or is only half written.
+        """
+        path = default_model() if folder is None else Path(folder)
+        settings = read_settings(path)
+        schema = Schema.from_dict(settings.get("schema"), f"{path}/config.json")
+        try:
+            runtime = TorchRuntime(path, device)
+            return cls(path, runtime, schema, settings.get("temperatures", {}))
+        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"expected a whole model in {path}, got: {reason}; copy or train it again") from error
+
+    @overload
+    def classify(self, texts: str | list[str]) -> list[Prediction]: ...
+    @overload
+    def classify(self, texts: Iterable[str]) -> Iterator[Prediction]: ...
+    def classify(self, texts: str | Iterable[str]) -> list[Prediction] | Iterator[Prediction]:
+        """One record a text, in order. A text is a list of one; any other iterable is read lazily.
+
+        Raises InputError when something in it is not a text.
+        """
+        if isinstance(texts, str):
+            return list(self._stream([texts]))
+        return list(self._stream(texts)) if isinstance(texts, list) else self._stream(texts)
+
+    def _stream(self, texts: Iterable[str]) -> Iterator[Prediction]:
+        for window in windows(texts):
+            for text, rows in zip(window, self.probabilities(window), strict=True):
+                yield Prediction(text, self._named(rows))
+
+    def _named(self, rows: np.ndarray) -> dict[str, TopicPrediction]:
+        labels = self.schema.label_names
+        best = rows.argmax(axis=1)
+        return {
+            name: TopicPrediction(labels[k], float(row[k]), dict(zip(labels, map(float, row), strict=True)))
+            for name, row, k in zip(self.schema.topic_names, rows, best, strict=True)
+        }
+
+    def probabilities(self, texts: list[str]) -> np.ndarray:
+        """Calibrated probabilities of a window of texts, shape (texts, topics, labels)."""
+        scaled = self.logits(texts) / self._temperatures[None, :, None]
+        exponents = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+        return np.asarray(exponents / exponents.sum(axis=-1, keepdims=True))
+
+    def logits(self, texts: list[str]) -> np.ndarray:
+        """The model's raw outputs for a window of texts, shape (texts, topics, labels)."""
+        for number, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise InputError(f"expected a text, got {type(text).__name__} at position {number}; give only str")
+        shape = (len(texts), len(self.schema.topics), len(self.schema.labels))
+        if not texts:
+            return np.zeros(shape, dtype=np.float32)
+        ids = self.tokenizer(texts, truncation=True)["input_ids"]
+        pad = self.tokenizer.pad_token_id
+        rows = map_batched(ids, [len(row) for row in ids], lambda batch: self.runtime.logits(batch, pad))
+        return np.stack(rows).reshape(shape)
+
+
+def default_model() -> Path:
+    """models/classifier of the checkout that this package is imported from."""
+    return Path(__file__).resolve().parents[1] / "models" / "classifier"
+
+
+def read_settings(folder: Path) -> dict[str, object]:
+    """The `wijha` part of a model's config.json. Raises InputError when the folder is not a model of ours."""
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"expected a model folder with config.json, found none at {folder}; see --model") from error
+    except ValueError as error:
+        raise InputError(f"expected JSON in {path}, got a broken file; copy or train the model again") from error
+    if not isinstance(config, dict) or not isinstance(config.get(SETTINGS), dict):
+        raise InputError(f"expected a model trained by wijha in {folder}, its config.json has no {SETTINGS!r} part")
+    return dict(config[SETTINGS])
