@@ -114,6 +114,7 @@ class DevelopmentScores:
         self.schema = schema
 
     def __call__(self, outputs: EvalPrediction) -> dict[str, float]:
+        """Logits and label numbers -> the pooled scores."""
         shape = (-1, len(self.schema.topics), len(self.schema.labels))
         predicted = outputs.predictions.reshape(shape).argmax(axis=-1)
         scores = evaluate_counts(cell_counts(predicted, outputs.label_ids, shape[-1]), self.schema)
@@ -165,7 +166,8 @@ def resumable(config: FinetuneConfig) -> str | None:
     kept, settings = config.output / "config.json", as_dict(config)
     if kept.exists() and json.loads(kept.read_text(encoding="utf-8")) != settings:
         raise InputError(
-            f"expected a new or an interrupted run of this config in {config.output}, found another run; remove it or choose another output"
+            f"expected a new or an interrupted run of this config in {config.output}, found a run of another config; "
+            "remove it or choose another output"
         )
     write_json(kept, settings)
     checkpoints = config.output / "checkpoints"

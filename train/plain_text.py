@@ -30,7 +30,8 @@ def read_documents(path: Path) -> Iterator[dict[str, str]]:
     number = 0
     try:
         with opener(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
+            for line in lines:
+                number += 1
                 if not line.strip():
                     continue
                 if path.suffix == ".txt":

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from safetensors import SafetensorError
@@ -73,7 +73,7 @@ class Classifier:
             raise InputError(f"expected a whole model in {path}, got: {reason}; copy or train it again") from error
 
     @overload
-    def classify(self, texts: str | list[str]) -> list[Prediction]: ...
+    def classify(self, texts: str | list[str]) -> list[Prediction]: ...  # type: ignore[overload-overlap]
     @overload
     def classify(self, texts: Iterable[str]) -> Iterator[Prediction]: ...
     def classify(self, texts: str | Iterable[str]) -> list[Prediction] | Iterator[Prediction]:
@@ -123,7 +123,7 @@ def default_model() -> Path:
     return Path(__file__).resolve().parents[1] / "models" / "classifier"
 
 
-def read_settings(folder: Path) -> dict[str, object]:
+def read_settings(folder: Path) -> dict[str, Any]:
     """The `wijha` part of a model's config.json. Raises InputError when the folder is not a model of ours."""
     path = folder / "config.json"
     try:

@@ -117,7 +117,8 @@ def write_rows(rows: Iterable[Row], path: Path) -> int:
 def _write_jsonl(rows: Iterator[Row], path: Path) -> int:
     count = 0
     with open(path, "w", encoding="utf-8") as file:
-        for count, row in enumerate(rows, 1):
+        for row in rows:
+            count += 1
             file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
         _flush(file)
     return count
@@ -127,7 +128,8 @@ def _write_csv(rows: Iterator[Row], path: Path) -> int:
     count = 0
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = None
-        for count, row in enumerate(rows, 1):
+        for row in rows:
+            count += 1
             writer = writer or _started(csv.DictWriter(file, row))
             writer.writerow({key: defuse(value) for key, value in row.items()})
         _flush(file)

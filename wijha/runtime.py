@@ -42,7 +42,7 @@ class TorchRuntime:
         lengths = torch.tensor([len(row) for row in rows])
         mask = (torch.arange(width) < lengths[:, None]).long()
         output = self._model(input_ids=ids.to(self.device), attention_mask=mask.to(self.device))
-        return output.logits.float().cpu().numpy()
+        return np.asarray(output.logits.float().cpu())
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -99,15 +99,15 @@ class Schema:
 
 def _named(kind: type, items: Any, key: str, least: int, problems: list[str]) -> tuple[Any, ...]:
     """The entries of `topics` or `labels`; what is wrong with them is added to `problems`."""
-    known = set(kind.__dataclass_fields__)
+    known = [field.name for field in fields(kind)]
     found = []
     for item in items if isinstance(items, list | tuple) else []:
         if (
             not isinstance(item, Mapping)
-            or not set(item) <= known
+            or not set(item) <= set(known)
             or not all(isinstance(v, str) for v in item.values())
         ):
-            problems.append(f"each of {key} takes the texts {', '.join(kind.__dataclass_fields__)}, got {item!r}")
+            problems.append(f"each of {key} takes the texts {', '.join(known)}, got {item!r}")
         elif not item.get("name") or "/" in item["name"]:
             problems.append(f"each of {key} needs a name without '/', got {item!r}")
         else:

@@ -18,7 +18,7 @@ class TopicStance(evaluate.Metric):
         return evaluate.MetricInfo(
             description=_DESCRIPTION,
             citation="",
-            inputs_description="predictions and references: lists of label numbers, one a topic; schema: Schema.to_dict()",
+            inputs_description="predictions and references: label numbers a row; schema: Schema.to_dict()",
             features=datasets.Features({"predictions": row, "references": row}),
         )
 
