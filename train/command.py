@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from transformers.utils import logging
 
 from train.config import Config, load_config
 from wijha.errors import InputError
@@ -19,6 +20,8 @@ def run(description: str | None, kind: type[Config], recipe: Callable[[Config], 
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path, help="YAML of settings; each can be overridden: --setting value")
     arguments, rest = parser.parse_known_args()
+    logging.set_verbosity_error()  # the run's own bar and tables are what a user needs to see
+    logging.disable_progress_bar()
     with one_sentence_errors():
         recipe(load_config(kind, arguments.config, **overrides(rest)))
 

@@ -193,8 +193,11 @@ def _typed(value: Any, hint: Any) -> Any:
         return tuple(_typed(item, wanted) for item in value)
     if hint is Path and isinstance(value, str | Path):
         return Path(value)
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+    if hint is float and not isinstance(value, bool):
+        try:
+            return float(value)  # YAML 1.1 reads 1e-4 as a text
+        except (TypeError, ValueError):
+            raise TypeError("a number") from None
     if isinstance(hint, type) and type(value) is hint:
         return value
     raise TypeError(

@@ -17,7 +17,7 @@ from typing import Any
 import evaluate
 import numpy as np
 
-from train.baselines import predict_baselines
+from train.baselines import Baselines
 from train.command import one_sentence_errors
 from train.data import Example, file_sha256, label_numbers, load_examples, split
 from train.scores import cell_counts, intervals, paired_differences, resampled, resampling_weights
@@ -55,7 +55,7 @@ def evaluate_model(folder: Path, file: Path | None) -> dict[str, Any]:
         raise InputError(
             "expected labelled sentences to score, found none: the model's training data is not here; name a FILE"
         )
-    result = {"source": source, **score(classifier, examples, train)}
+    result = {"source": source, **score(classifier, examples, Baselines(train, classifier.schema))}
     write_json(folder / f"evaluation-{name}.json", result)
     print(score_table(result, f"{folder} on {file or name} ({len(examples):,} sentences)"))
     return result
@@ -74,13 +74,11 @@ def training_examples(folder: Path, schema: Schema) -> tuple[list[Example], list
     return parts["train"], parts["test"]
 
 
-def score(classifier: Classifier, examples: Sequence[Example], train: Sequence[Example]) -> dict[str, Any]:
+def score(classifier: Classifier, examples: Sequence[Example], baselines: Baselines) -> dict[str, Any]:
     """Scores, 95 % bootstrap intervals and confusions of the model and the baselines, and their differences."""
     schema, texts = classifier.schema, [example.text for example in examples]
     true = label_numbers(examples, schema)
-    predictions = {"model": classifier.logits(texts).argmax(axis=-1)}
-    if train:
-        predictions |= predict_baselines(train, texts, schema)
+    predictions = {"model": classifier.logits(texts).argmax(axis=-1), **baselines.predict(texts)}
     metric = evaluate.load(str(METRIC))
     weights = resampling_weights([example.story for example in examples])
     systems, samples = {}, {}
@@ -92,11 +90,10 @@ def score(classifier: Classifier, examples: Sequence[Example], train: Sequence[E
             "intervals": intervals(samples[name]),
             "confusion": confusion_tables(counts, schema),
         }
-    baselines = [name for name in predictions if name != "model"]
     return {
         "sentences": len(examples),
         "systems": systems,
-        "model_minus": {name: paired_differences(samples["model"], samples[name]) for name in baselines},
+        "model_minus": {name: paired_differences(samples["model"], samples[name]) for name in baselines.predictors},
     }
 
 

@@ -25,7 +25,9 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
+from train.baselines import Baselines
 from train.calibration import calibrate
+from train.card import write_card
 from train.command import run
 from train.config import FinetuneConfig, as_dict
 from train.data import encode, load_examples, split
@@ -78,12 +80,14 @@ def finetune(config: FinetuneConfig) -> Path:
     trainer.train(resume_from_checkpoint=resumable(config))
 
     folder = config.output / "model"
-    trainer.save_model(str(folder))
     if trainer.is_world_process_zero():
+        trainer.model.half().save_pretrained(folder)  # what is scored below is what ships
+        tokenizer.save_pretrained(folder)
         calibrate(folder, splits["development"])
-        classifier = Classifier.load(folder)
-        results = {name: score(classifier, splits[name], splits["train"]) for name in ("development", "test")}
+        classifier, baselines = Classifier.load(folder), Baselines(splits["train"], schema)
+        results = {name: score(classifier, splits[name], baselines) for name in ("development", "test")}
         write_json(folder / "metrics.json", {"run": provenance(as_dict(config), files, splits), **results})
+        write_card(folder)
         print(score_table(results["test"], f"{folder} on the test split ({len(splits['test']):,} sentences)"))
         print(f"\nmodel: {folder}\nnext:  make evaluate MODEL={folder}")
     return folder
@@ -103,7 +107,9 @@ class TopicTrainer(Trainer):
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW over the groups of train.model.parameter_groups."""
         if self.optimizer is None:
-            self.optimizer = torch.optim.AdamW(parameter_groups(self.model, self.config), lr=self.config.learning_rate)
+            self.optimizer = torch.optim.AdamW(
+                parameter_groups(self.model, self.config), lr=self.config.learning_rate, fused=True
+            )
         return self.optimizer
 
 

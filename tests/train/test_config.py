@@ -1,0 +1,77 @@
+"""Configs: every shipped one is valid; everything wrong is said at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from train.command import overrides
+from train.config import FinetuneConfig, PretrainConfig, load_config
+from wijha import InputError, Schema
+
+ROOT = Path(__file__).resolve().parents[2]
+KINDS = {"pretrain.yaml": PretrainConfig}
+OTHERS = {"schema.yaml", "keywords.yaml"}
+CONFIGS = [p for p in sorted((ROOT / "configs").rglob("*.yaml")) if p.name not in OTHERS and "schema" not in p.name]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_every_shipped_config_is_valid(path: Path) -> None:
+    config = load_config(KINDS.get(path.name, FinetuneConfig), path)
+    if isinstance(config, FinetuneConfig):
+        assert Schema.from_yaml(ROOT / config.schema).topics
+    assert f"{path.parent.name}/{path.name}" in path.read_text(encoding="utf-8").split("\n\n")[0]
+
+
+def test_all_problems_are_listed_before_anything_loads(tmp_path: Path) -> None:
+    settings = {"schema": "s.yaml", "data": ["a.jsonl"], "output": "o", "epocs": 3, "batch": "many", "dropout": True}
+    (tmp_path / "bad.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load_config(FinetuneConfig, tmp_path / "bad.yaml")
+    message = str(caught.value)
+    for part in (
+        "unknown setting 'epocs'",
+        "batch must be a whole number, got 'many'",
+        "dropout must be a number, got True",
+        "encoder is missing",
+    ):
+        assert part in message
+
+
+def test_contradictions_are_listed_together() -> None:
+    with pytest.raises(
+        InputError, match=r"dropout must be in .*epochs must be positive, got 0.*precision must be auto"
+    ):
+        path = ROOT / "configs" / "default.yaml"
+        load_config(FinetuneConfig, path, epochs=0, dropout=1.5, precision="half")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "expected a config at"),
+        ("a: [", "expected YAML in"),
+        ("- a", "expected settings as"),
+        ("", "expected settings"),
+    ],
+)
+def test_not_a_config(tmp_path: Path, content: str | None, sentence: str) -> None:
+    path = tmp_path / "x.yaml"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=sentence):
+        load_config(FinetuneConfig, path)
+
+
+def test_overrides_from_the_command_line() -> None:
+    assert overrides(["--batch", "16", "--data", "a.jsonl,b.jsonl", "--learning-rate", "1e-4"]) == {
+        "batch": 16,
+        "data": ["a.jsonl", "b.jsonl"],
+        "learning_rate": "1e-4",
+    }
+    path = ROOT / "configs" / "default.yaml"
+    assert load_config(FinetuneConfig, path, **overrides(["--learning-rate", "1e-4"])).learning_rate == 1e-4
+    with pytest.raises(InputError, match="without a value"):
+        overrides(["--batch"])

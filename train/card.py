@@ -1,0 +1,94 @@
+"""The model card: README.md of a model folder, every number in it from the JSON files beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from train.tables import HEADLINE
+from wijha.classifier import read_settings
+from wijha.files import write_text
+from wijha.schema import Schema
+
+_HEAD = """---
+language: ar
+license: apache-2.0
+library_name: transformers
+pipeline_tag: text-classification
+tags: [arabic, news, stance-detection, topic-classification]
+---
+
+# Topics and stances of Arabic news sentences
+
+For each of {topics} topics this model gives one of {labels} labels: {names}. It is a stock
+`BertForSequenceClassification`; schema and calibration temperatures stand in `config.json` under `wijha`.
+
+```python
+from wijha import Classifier
+
+classifier = Classifier.load("{folder}")
+for prediction in classifier.classify(["أكد المبعوث الأممي أن لا حل عسكريا للأزمة في سوريا"]):
+    print(prediction.labels)
+```
+
+## Topics
+
+| topic | Arabic name | the proposition that a stance is about |
+|---|---|---|
+{topic_rows}
+"""
+
+_TAIL = """## How it was made
+
+Fine-tuned from `{encoder}` on {train:,} sentences ({development:,} for development, {test:,} for test, split by
+story) with the settings in `metrics.json`, seed {seed}. The sentences were written and labelled by language models
+under data/GUIDELINES.md; see data/README.md for what that means. Intervals are 95 % percentile bootstrap over stories.
+
+Temperatures fitted on the development split: {temperatures}.
+
+## Limits
+
+It judges one sentence alone, in Modern Standard Arabic news; dialect, poetry and irony without a cue are out of its
+reach. `against` is rare in real news and least reliable. The labels follow one guideline; another reader may draw the
+line elsewhere. Do not act on a single sentence's label: aggregate, and read what stands behind a figure.
+"""
+
+
+def write_card(folder: Path) -> None:
+    """Write README.md into a model folder from config.json, metrics.json and the evaluations beside them."""
+    settings = read_settings(folder)
+    schema = Schema.from_dict(settings["schema"], f"{folder}/config.json")
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    tables = {"Development split": metrics["development"], "Test split": metrics["test"]}
+    for path in sorted(folder.glob("evaluation-*.json")):
+        tables[path.stem.removeprefix("evaluation-").capitalize()] = json.loads(path.read_text(encoding="utf-8"))
+    run = metrics["run"]
+    head = _HEAD.format(
+        topics=len(schema.topics),
+        labels=len(schema.labels),
+        names=", ".join(f"`{name}`" for name in schema.label_names),
+        folder=folder,
+        topic_rows="\n".join(f"| `{t.name}` | {t.arabic} | {t.target} |" for t in schema.topics),
+    )
+    tail = _TAIL.format(
+        encoder=run["config"]["encoder"],
+        seed=run["config"]["seed"],
+        temperatures=", ".join(f"{name} {value}" for name, value in settings.get("temperatures", {}).items()),
+        **run["sentences"],
+    )
+    parts = [head, *(f"## {title}\n\n{markdown_table(result)}\n" for title, result in tables.items()), tail]
+    write_text(folder / "README.md", "\n".join(parts))
+
+
+def markdown_table(result: dict[str, Any]) -> str:
+    """The headline scores of model and baselines with 95 % intervals, as Markdown."""
+    lines = [f"| {result['sentences']:,} sentences | " + " | ".join(HEADLINE.values()) + " |"]
+    lines.append("|---" * (len(HEADLINE) + 1) + "|")
+    for name, system in result["systems"].items():
+        cells = []
+        for key in HEADLINE:
+            low, high = system["intervals"][key]
+            cells.append(f"{system['scores'][key]:.3f} ({low:.3f}-{high:.3f})")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)

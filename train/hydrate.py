@@ -1,0 +1,80 @@
+"""Find the annotated sentences again: data/annotated.jsonl holds their labels, not their text.
+
+    python -m train.hydrate --corpus DIR
+
+DIR is the folder of corpus shards, or of clones of the public repositories that data/README.md names; every text file
+below it is read. Writes data/annotated.local.jsonl, which git ignores and which training uses when it is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import html
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from train.command import one_sentence_errors
+from train.plain_text import SUFFIXES, read_documents
+from wijha.errors import InputError
+from wijha.records import read_rows, write_rows
+from wijha.text import key, sentences
+
+LABELS = Path("data/annotated.jsonl")
+HYDRATED = Path("data/annotated.local.jsonl")
+_OTHER = (".csv", ".tsv", ".json", ".xml", ".html", ".htm")
+_TAG = re.compile(r"<[^>]+>")
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, required=True, help="folder of shards or of cloned repositories")
+    arguments = parser.parse_args()
+    with one_sentence_errors():
+        hydrate(arguments.corpus)
+
+
+def hydrate(corpus: Path, labels: Path = LABELS, output: Path = HYDRATED) -> int:
+    """Write the annotated rows whose sentence is found below `corpus`, with their text; returns how many.
+
+    Raises InputError when the folder holds no text files or none of the sentences.
+    """
+    rows = {str(row["key"]): row for _, row in read_rows(labels)}
+    texts: dict[str, str] = {}
+    for path in tqdm(text_files(corpus), desc="reading", unit="file"):
+        for document in documents(path):
+            for text in sentences(document):
+                if (name := key(text)) in rows:
+                    texts.setdefault(name, text)
+        if len(texts) == len(rows):
+            break
+    if not texts:
+        raise InputError(f"expected sentences of {labels} in {corpus}, found none; see data/README.md for the sources")
+    write_rows(({**row, "text": texts[name]} for name, row in rows.items() if name in texts), output)
+    print(f"{len(texts):,} of {len(rows):,} annotated sentences found -> {output}")
+    return len(texts)
+
+
+def text_files(corpus: Path) -> list[Path]:
+    """The text files below a folder, sorted; InputError when there is none."""
+    known = (*SUFFIXES, *_OTHER)
+    files = sorted(path for path in corpus.rglob("*") if path.name.endswith(known)) if corpus.is_dir() else []
+    if not files:
+        raise InputError(f"expected a folder with {', '.join(known)} files, found none in {corpus}; check --corpus")
+    return files
+
+
+def documents(path: Path) -> Iterator[str]:
+    """The documents of one file; of formats that are not ours the lines, without tags and escapes."""
+    if path.name.endswith(SUFFIXES):
+        yield from (row["text"] for row in read_documents(path))
+    else:
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            yield html.unescape(_TAG.sub("\n", line)).replace("\\n", "\n")
+
+
+if __name__ == "__main__":
+    main()
