@@ -42,11 +42,12 @@ class TopicLoss:
 
 
 def label_weights(examples: Sequence[Example], schema: Schema, power: float) -> torch.Tensor:
-    """1 / frequency ** power of each label, shape (topics, labels), scaled so that a topic's mean weight is 1."""
+    """1 / frequency ** power of each label, shape (topics, labels), scaled so that the mean weight of a topic's examples is 1."""
     weights = torch.ones(len(schema.topics), len(schema.labels))
     for row, topic in enumerate(schema.topic_names):
         given = [example.labels[topic] for example in examples if example.labels[topic] is not None]
-        counts = torch.tensor([max(1, given.count(label)) for label in schema.label_names], dtype=torch.float)
-        scale = counts**-power
-        weights[row] = scale * counts.sum() / (scale * counts).sum()
+        counts = torch.tensor([given.count(label) for label in schema.label_names], dtype=torch.float)
+        scale = counts.clamp(min=1) ** -power
+        if given:
+            weights[row] = scale * counts.sum() / (scale * counts).sum()
     return weights

@@ -1,0 +1,69 @@
+"""Labelled rows: what is read, what is refused, how it is split and tokenised."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from transformers import AutoTokenizer
+
+from train.data import UNLABELLED, encode, load_examples, split, split_of
+from wijha import InputError, Schema
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = Schema.from_yaml(ROOT / "configs" / "schema.yaml")
+ROW = {"text": "نص", **dict.fromkeys(SCHEMA.topic_names, "absent")}
+
+
+def _write(path: Path, *rows: dict[str, object]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_rows_become_examples_and_extra_columns_stay(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.jsonl", ROW | {"id": "x", "story": "s", "form": "lead"}, ROW | {"jerusalem_status": ""})
+    first, second = load_examples(path, SCHEMA)
+    assert (first.id, first.story, first.fields) == ("x", "s", {"form": "lead"})
+    assert second.labels["jerusalem_status"] is None and second.id == second.story == "a-2"
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        ({"text": "نص"}, "expected the columns text, political_settlement, .* found no political_settlement"),
+        (ROW | {"text": " "}, "expected a text in .* line 1, got ' '; drop the row"),
+        (ROW | {"jerusalem_status": "pro"}, "expected one of absent, neutral, favor, against .* got 'pro'; mend"),
+    ],
+)
+def test_bad_rows_are_named_by_line(tmp_path: Path, row: dict[str, object], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        load_examples(_write(tmp_path / "a.jsonl", row), SCHEMA)
+
+
+def test_empty_and_missing_files(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected labelled rows in"):
+        load_examples(_write(tmp_path / "a.jsonl"), SCHEMA)
+    with pytest.raises(InputError, match="expected a file at"):
+        load_examples(tmp_path / "none.jsonl", SCHEMA)
+
+
+def test_splits_keep_stories_whole_and_do_not_move() -> None:
+    shares = [split_of(f"story-{number}") for number in range(5_000)]
+    assert shares.count("train") / 5_000 == pytest.approx(0.8, abs=0.02)
+    assert shares.count("test") / 5_000 == pytest.approx(0.1, abs=0.015)
+    assert [split_of(f"story-{number}") for number in (1, 6, 3)] == ["train", "development", "test"]
+
+
+def test_split_loses_nothing(data: Path) -> None:
+    examples = load_examples(data, SCHEMA)
+    parts = split(examples)
+    assert sorted(e.id for part in parts.values() for e in part) == sorted(e.id for e in examples)
+
+
+def test_encoding(tmp_path: Path, encoder: Path) -> None:
+    examples = load_examples(_write(tmp_path / "a.jsonl", ROW, ROW | {"jerusalem_status": "favor"}), SCHEMA)
+    examples += load_examples(_write(tmp_path / "b.jsonl", ROW | {"jerusalem_status": None, "text": "كلمة " * 50}), SCHEMA)
+    made = encode(examples, AutoTokenizer.from_pretrained(encoder), SCHEMA, 16)
+    assert made["labels"][:] == [[0, 0, 0, 0], [0, 0, 2, 0], [0, 0, UNLABELLED, 0]]
+    assert max(map(len, made["input_ids"])) == 16

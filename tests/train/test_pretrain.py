@@ -1,0 +1,111 @@
+"""Pre-training on a tiny corpus: a kill loses nothing, a bad corpus or another config is said."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import lzma
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModel, AutoTokenizer
+
+import train.pretrain as recipe
+from train.config import PretrainConfig
+from train.plain_text import read_texts
+from train.pretrain import WordMasker, pretrain
+from train.shards import load_blocks
+from wijha import InputError
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> PretrainConfig:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    words = "قال الوزير إن الحل السياسي في سوريا ممكن والهدنة باقية والقدس عاصمة".split()
+    texts = [" ".join(words[i % 7 :] + words[: i % 5]) for i in range(450)]
+    with lzma.open(corpus / "a.jsonl.xz", "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps({"text": text}) + "\n" for text in texts)
+    (corpus / "b.txt").write_text("سطر أول من نص\nسطر ثان\n", encoding="utf-8")
+    return PretrainConfig(
+        corpus=corpus, output=tmp_path / "run", vocabulary=100, layers=1, hidden=64, block=16, positions=32, batch=4,
+        tokens=4 * 16 * 12, svd_tokens=1_000, checkpoint_every=4,
+    )  # fmt: skip
+
+
+def test_gives_a_stock_encoder_and_resumes_bit_for_bit(
+    config: PretrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = pretrain(config)
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder)
+    assert model(**tokenizer("قال الوزير", return_tensors="pt")).last_hidden_state.shape[-1] == 64
+    rows = [json.loads(line) for line in (config.output / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row["step"] for row in rows] == [4, 8, 12]
+    assert all(row["validation_loss"] > 0 for row in rows)
+
+    again, saved = dataclasses.replace(config, output=tmp_path / "again"), []
+    for part in ("tokenizer", "shards"):  # ties in WordPiece training are broken anew each time
+        shutil.copytree(config.output / part, again.output / part)
+    save = recipe.save_checkpoint
+
+    def save_then_die(*arguments: object) -> None:
+        save(*arguments)  # type: ignore[arg-type]
+        saved.append(arguments[-1])
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(recipe, "save_checkpoint", save_then_die)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(again)
+    resumed = pretrain(again)
+    assert saved == [4, 8, 12]
+    first, second = load_file(folder / "model.safetensors"), load_file(resumed / "model.safetensors")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_masks_are_whole_words_and_known_from_the_step(config: PretrainConfig) -> None:
+    pretrain(dataclasses.replace(config, tokens=4 * 16))
+    tokenizer = AutoTokenizer.from_pretrained(config.output / "tokenizer")
+    masker = WordMasker(tokenizer, config)
+    blocks = torch.from_numpy(load_blocks(config.output / "shards", "train", 15)[:8].astype("int64"))
+    ids, (positions, truth) = masker(blocks, 0.0, 3)
+    again, _ = masker(blocks, 0.0, 3)
+    other, _ = masker(blocks, 0.0, 4)
+    assert torch.equal(ids, again) and not torch.equal(ids, other)
+    original = torch.cat([torch.full((8, 1), tokenizer.cls_token_id), blocks], dim=1)
+    assert torch.equal(original.gather(1, positions), truth)
+    assert positions.shape[1] == round(0.3 * 16)
+    assert not ((truth == tokenizer.sep_token_id) | (truth == tokenizer.cls_token_id)).any()
+
+
+def test_another_config_is_refused(config: PretrainConfig) -> None:
+    pretrain(dataclasses.replace(config, tokens=4 * 16))
+    with pytest.raises(InputError, match="expected the config that started"):
+        pretrain(config)
+
+
+def test_a_shard_cut_short_is_noticed(config: PretrainConfig) -> None:
+    pretrain(dataclasses.replace(config, tokens=4 * 16))
+    shard = config.output / "shards" / "train.u16"
+    shard.write_bytes(shard.read_bytes()[:-20])
+    with pytest.raises(InputError, match="delete it and rerun"):
+        load_blocks(config.output / "shards", "train", 15)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("a.txt", b"latin only\n", "expected Arabic text, found none"),
+        ("a.txt", b"\xff\xfe\x00", "expected UTF-8"),
+        ("a.jsonl", b'{"title": 1}\n', 'expected a JSON object with a "text"'),
+        ("a.jsonl.xz", lzma.compress(b'{"text": "a"}\n' * 99)[:-9], "expected a whole archive"),
+        ("a.pdf", b"", "expected a folder with .txt, .jsonl, .jsonl.xz files, found none"),
+    ],
+)
+def test_bad_corpora(tmp_path: Path, name: str, content: bytes, sentence: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=sentence):
+        list(read_texts(tmp_path))

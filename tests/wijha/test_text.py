@@ -1,0 +1,32 @@
+"""Arabic sentence splitting and the key by which two sentences are the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from wijha.text import key, normalise, sentences
+
+
+@pytest.mark.parametrize(
+    ("article", "pieces"),
+    [
+        ("وصل الوفد. غادر الوفد.", ["وصل الوفد.", "غادر الوفد."]),
+        ("هل يعود الوفد؟ نعم! سيعود.", ["هل يعود الوفد؟", "نعم!", "سيعود."]),
+        ("قال: «لن نعود.» ثم غادر.", ["قال: «لن نعود.»", "ثم غادر."]),
+        ("ارتفع السعر 3.5 في المئة. انتهى", ["ارتفع السعر 3.5 في المئة.", "انتهى"]),
+        ("قال د. سامي ذلك لوكالة أ.ف.ب. أمس", ["قال د. سامي ذلك لوكالة أ.ف.ب. أمس"]),
+        ("عنوان\nنص الخبر، وفيه فاصلة؛ وفاصلة منقوطة", ["عنوان", "نص الخبر، وفيه فاصلة؛ وفاصلة منقوطة"]),
+        ("انتظروا .. عدنا ... الآن", ["انتظروا .. عدنا ... الآن"]),
+        ("انتهى اللقاء.وأضاف الوزير", ["انتهى اللقاء.", "وأضاف الوزير"]),
+        ("", []),
+        (" \n\n ", []),
+    ],
+)
+def test_sentences(article: str, pieces: list[str]) -> None:
+    assert sentences(article) == pieces
+
+
+def test_key_ignores_marks_punctuation_and_spelling_of_alef_and_yeh() -> None:
+    assert key("أكّدَ «الوزير» إلى\u200fالجميع!") == key("اكد الوزير الي الجميع".replace("الي ", "الي"))
+    assert key("أكد الوزير") != key("أكد السفير")
+    assert normalise("ﻻ  قـــال") == "لا قال"
