@@ -1,0 +1,97 @@
+"""Evaluation, baselines, calibration, card and release of a saved model."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from train import evaluation
+from train.baselines import Baselines
+from train.calibration import fit_temperature
+from train.card import write_card
+from train.data import load_examples, split
+from train.evaluation import evaluate_model
+from train.release import release
+from wijha import Classifier, InputError, Schema
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = Schema.from_yaml(ROOT / "configs" / "schema.yaml")
+
+
+@pytest.fixture
+def folder(model: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(model, tmp_path / "model"))
+
+
+def test_scores_beside_baselines_are_written_and_printed(
+    folder: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = evaluate_model(folder, data)
+    assert set(result["systems"]) == {"model", "tfidf_logistic_regression", "keyword_rules"}
+    assert json.loads((folder / f"evaluation-{data.stem}.json").read_text(encoding="utf-8"))["sentences"] == 60
+    confusion = np.array(list(result["systems"]["model"]["confusion"].values()))
+    assert confusion.sum() == 240 and confusion[0, 0].sum() == 50
+    table = capsys.readouterr().out
+    shown = f"{result['systems']['model']['scores']['favg3']:.3f}"
+    assert "tfidf_logistic_regression" in table and shown in table
+
+
+def test_without_real_news_the_test_split_is_scored(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(evaluation, "REAL_NEWS", tmp_path / "none.jsonl")
+    result = evaluate_model(folder, None)
+    assert "scoring the repository's own test split instead" in capsys.readouterr().out
+    assert result["sentences"] == json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["test"]["sentences"]
+
+
+def test_nothing_to_score_is_said(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "REAL_NEWS", tmp_path / "none.jsonl")
+    (folder / "metrics.json").unlink()
+    with pytest.raises(InputError, match="expected labelled sentences to score, found none"):
+        evaluate_model(folder, None)
+
+
+def test_keyword_rules_and_tfidf_learn_what_is_there(data: Path) -> None:
+    examples = load_examples(data, SCHEMA)
+    made = Baselines(split(examples)["train"], SCHEMA).predict(
+        ["أكد الوزير دعمه للحل السياسي في سوريا وفق القرار 2254", "فاز الفريق بكأس المدينة"]
+    )
+    assert made["tfidf_logistic_regression"].tolist() == [[2, 0, 0, 0], [0, 0, 0, 0]]
+    assert made["keyword_rules"].tolist() == [[2, 0, 0, 0], [0, 0, 0, 0]]
+
+
+def test_temperature_is_found_again() -> None:
+    random = np.random.default_rng(0)
+    honest = random.normal(size=(4_000, 4)) * 2
+    probabilities = np.exp(honest) / np.exp(honest).sum(axis=1, keepdims=True)
+    true = np.array([random.choice(4, p=row) for row in probabilities])
+    assert fit_temperature(honest * 3, true) == pytest.approx(3, rel=0.1)
+    assert fit_temperature(honest[:0], true[:0]) == 1.0
+
+
+def test_every_number_of_the_card_is_in_a_file(folder: Path) -> None:
+    write_card(folder)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nlanguage: ar\n") and "license: apache-2.0" in card
+    text = (folder / "metrics.json").read_text(encoding="utf-8")
+    known = {f"{float(number):.3f}" for number in re.findall(r"-?\d+\.\d+(?:e-?\d+)?|\d+", text)}
+    shown = re.findall(r"\b\d\.\d{3}\b", card.split("## How it was made")[0])
+    assert len(shown) > 20 and set(shown) <= known
+
+
+def test_release_replaces_the_shipped_model(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "models" / "classifier"
+    target.mkdir(parents=True)
+    (target / "old.txt").write_text("old", encoding="utf-8")
+    release(folder, target)
+    assert not (target / "old.txt").exists()
+    assert Classifier.load(target).classify("جملة")[0].labels.keys() == set(SCHEMA.topic_names)
+    assert [path.name for path in target.parent.iterdir()] == ["classifier"]
+    with pytest.raises(InputError, match="expected a finished run"):
+        release(tmp_path, target)

@@ -1,0 +1,97 @@
+"""Fill the number tables of README.md and configs/README.md from files that runs wrote: no number is typed.
+
+python -m train.documents                               # README: the shipped model; configs/README: configs/results
+python -m train.documents runs/default/model ...        # first take the scores of these runs into configs/results
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from train.card import markdown_table
+from train.command import one_sentence_errors
+from train.tables import HEADLINE
+from wijha.errors import InputError
+from wijha.files import write_json, write_text
+
+RESULTS = Path("configs/results")
+SHIPPED = Path("models/classifier")
+EVALUATION = "evaluation-validation.json"
+
+
+def main() -> None:
+    """Command line."""
+    with one_sentence_errors():
+        for model in map(Path, sys.argv[1:]):
+            keep_result(model)
+        fill(Path("README.md"), blocks())
+        fill(Path("configs/README.md"), {"results": results_table()})
+
+
+def keep_result(model: Path) -> Path:
+    """Copy a run's settings and its scores on real news into configs/results, one file a run."""
+    try:
+        run = json.loads((model / "metrics.json").read_text(encoding="utf-8"))["run"]
+        real = json.loads((model / EVALUATION).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"expected {model}/metrics.json and {EVALUATION}, found no {error.filename}; evaluate it first"
+        ) from error
+    systems = {
+        name: {
+            "scores": {key: s["scores"][key] for key in HEADLINE},
+            "intervals": {key: s["intervals"][key] for key in HEADLINE},
+        }
+        for name, s in real["systems"].items()
+    }
+    name = f"{Path(run['config']['output']).name}-seed{run['config']['seed']}"
+    path = RESULTS / f"{name}.json"
+    write_json(path, {"run": run, "sentences": real["sentences"], "systems": systems})
+    return path
+
+
+def results_table() -> str:
+    """Every kept run, seeds of one recipe together: mean, least and greatest over the seeds."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(RESULTS.glob("*.json")):
+        groups.setdefault(path.stem.rpartition("-seed")[0], []).append(json.loads(path.read_text(encoding="utf-8")))
+    lines = ["| run | seeds | training sentences | " + " | ".join(HEADLINE.values()) + " |"]
+    lines.append("|---" * (len(HEADLINE) + 3) + "|")
+    for name, runs in groups.items():
+        cells = []
+        for key in HEADLINE:
+            values = [run["systems"]["model"]["scores"][key] for run in runs]
+            spread = f" ({min(values):.3f}-{max(values):.3f})" if len(values) > 1 else ""
+            cells.append(f"{statistics.mean(values):.3f}{spread}")
+        trained = runs[0]["run"]["sentences"]["train"]
+        lines.append(f"| {name} | {len(runs)} | {trained:,} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def blocks() -> dict[str, str]:
+    """The tables of README.md by the name of their block."""
+    made = {}
+    for name, path in {"shipped": SHIPPED / EVALUATION, "bare": RESULTS / "default-seed13.json"}.items():
+        if path.exists():
+            made[name] = markdown_table(json.loads(path.read_text(encoding="utf-8")))
+    return made
+
+
+def fill(path: Path, contents: dict[str, str]) -> None:
+    """Replace what stands between `<!-- NAME -->` and `<!-- /NAME -->`."""
+    text = path.read_text(encoding="utf-8")
+    for name, content in contents.items():
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        if not pattern.search(text):
+            raise InputError(f"expected the marker <!-- {name} --> in {path}, found none; put it back")
+        text = pattern.sub(lambda found, content=content: f"{found[1]}{content}\n{found[2]}", text)
+    write_text(path, text)
+
+
+if __name__ == "__main__":
+    main()
