@@ -48,5 +48,6 @@ check: setup  ## lint, types, and the corpus' own checks
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m train.corpus check --frozen
 
 .PHONY: help setup train evaluate predict pretrain release test check

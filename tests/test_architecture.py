@@ -28,7 +28,7 @@ def test_the_library_never_imports_the_recipes(path: Path) -> None:
 
 def test_only_the_metric_module_is_loaded_by_path() -> None:
     for line in (ROOT / "train/metrics/topic_stance/topic_stance.py").read_text(encoding="utf-8").splitlines():
-        assert not line.startswith("from ") and "," not in line.split("import ")[-1] or not line.startswith("import ")
+        assert (not line.startswith("from ") and "," not in line.split("import ")[-1]) or not line.startswith("import ")
 
 
 def test_binary_files_stay_small() -> None:

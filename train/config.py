@@ -46,6 +46,10 @@ class PretrainConfig:
     """Decoupled weight decay on the matrices."""
     masking: tuple[float, float] = (0.3, 0.15)
     """Share of masked pieces at the first and at the last step; whole words are masked."""
+    init: Path | None = None
+    """Folder `masked_lm` of an earlier run to go on from, with its tokenizer; its sizes win over those here."""
+    bag_of_words: float = 0.0
+    """Weight of predicting a block's words from [CLS] alone, which gives the classifier's input something to say."""
     svd_tokens: int = 8_000_000
     """Tokens whose co-occurrences initialise the word embeddings; 0 leaves them random."""
     compile: bool = False
@@ -99,6 +103,8 @@ class FinetuneConfig:
     """Decoupled weight decay."""
     dropout: float = 0.1
     """Dropout in the encoder and before the outputs."""
+    word_dropout: float = 0.0
+    """Share of the tokens that are masked at each training step, so that no single word decides."""
     label_smoothing: float = 0.0
     """Probability mass spread over the other labels of a topic."""
     class_weight_power: float = 0.0
@@ -118,7 +124,7 @@ class FinetuneConfig:
         """Contradictions between settings, each naming them."""
         found = [
             f"{name} must be in [0, 1), got {value}"
-            for name in ("warmup", "dropout", "label_smoothing")
+            for name in ("warmup", "dropout", "word_dropout", "label_smoothing")
             if not 0 <= (value := getattr(self, name)) < 1
         ]
         for name in ("epochs", "batch", "length", "patience", "learning_rate", "layer_decay"):

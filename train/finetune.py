@@ -104,6 +104,16 @@ class TopicTrainer(Trainer):
         lengths = [len(ids) for ids in self.train_dataset["input_ids"]]
         return LengthGroupedSampler(lengths, self.config.batch, self.config.seed)
 
+    def training_step(self, model: torch.nn.Module, inputs: dict[str, torch.Tensor], *rest: object) -> torch.Tensor:
+        """A step with some of the words masked; the numbers come from the generator that a checkpoint restores."""
+        if self.config.word_dropout:
+            ids, tokenizer = inputs["input_ids"], self.processing_class
+            special = torch.tensor([tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id])
+            drop = torch.rand(ids.shape).to(ids.device) < self.config.word_dropout
+            drop &= ~torch.isin(ids, special.to(ids.device))
+            inputs = dict(inputs) | {"input_ids": ids.masked_fill(drop, tokenizer.mask_token_id)}
+        return super().training_step(model, inputs, *rest)
+
     def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
         """AdamW over the groups of train.model.parameter_groups."""
         if self.optimizer is None:

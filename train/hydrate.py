@@ -68,8 +68,8 @@ def text_files(corpus: Path) -> list[Path]:
 
 
 def documents(path: Path) -> Iterator[str]:
-    """The documents of one file; of formats that are not ours the lines, without tags and escapes."""
-    if path.name.endswith(SUFFIXES):
+    """The documents of one file; of formats whose fields are unknown the lines, without tags and escapes."""
+    if path.name.endswith((".txt", ".jsonl.xz")):
         yield from (row["text"] for row in read_documents(path))
     else:
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, log_softmax
 from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
 from train.config import PretrainConfig, load_config
@@ -71,7 +71,7 @@ def pretrain(config: PretrainConfig) -> Path:
         ids, positions = masker(block_batch(train, step, config), step / steps, step)
         mine = slice_for(accelerator, ids, positions)
         with accelerator.autocast():
-            loss = loss_of(model, *mine)
+            loss = loss_of(model, *mine, config.bag_of_words)
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -107,14 +107,21 @@ def prepare(config: PretrainConfig) -> PreTrainedTokenizerFast:
     kept.write_text(settings, encoding="utf-8")
     folder = config.output / "tokenizer"
     if not (config.output / "shards" / "manifest.json").exists():
-        tokenizer = train_tokenizer(read_texts(config.corpus), config.vocabulary, min(config.block, config.positions))
+        tokenizer = (
+            AutoTokenizer.from_pretrained(config.init)
+            if config.init
+            else train_tokenizer(read_texts(config.corpus), config.vocabulary, min(config.block, config.positions))
+        )
         tokenizer.save_pretrained(folder)
         write_shards(config.corpus, tokenizer, config.output / "shards")
     return AutoTokenizer.from_pretrained(folder)
 
 
 def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast, train: np.ndarray) -> BertForMaskedLM:
-    """A stock BERT without dropout, its word embeddings from co-occurrence counts when the config says so."""
+    """A stock BERT without dropout: that of an earlier run, or a new one with word embeddings from co-occurrences."""
+    attention = "sdpa" if torch.cuda.is_available() else "eager"
+    if config.init:
+        return BertForMaskedLM.from_pretrained(config.init, dtype=torch.float32, attn_implementation=attention)
     model = BertForMaskedLM._from_config(
         BertConfig(
             vocab_size=len(tokenizer),
@@ -127,7 +134,7 @@ def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast, trai
             attention_probs_dropout_prob=0.0,
             pad_token_id=tokenizer.pad_token_id,
         ),
-        attn_implementation="sdpa" if torch.cuda.is_available() else "eager",
+        attn_implementation=attention,
     )
     if config.svd_tokens and not (config.output / "checkpoint.pt").exists():
         words = model.bert.embeddings.word_embeddings.weight
@@ -200,19 +207,29 @@ def slice_for(accelerator: Accelerator, ids: torch.Tensor, targets: torch.Tensor
     return ids[rows].to(accelerator.device), targets[:, rows].to(accelerator.device)
 
 
-def masked_loss(model: torch.nn.Module, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy of the masked pieces; the vocabulary head runs on these alone."""
+def masked_loss(model: torch.nn.Module, ids: torch.Tensor, targets: torch.Tensor, bag: float = 0.0) -> torch.Tensor:
+    """Mean cross-entropy of the masked pieces; the vocabulary head runs on these alone.
+
+    With `bag` > 0 the masked pieces are predicted from [CLS] too, with this weight: it sees none of their places, so it
+    has to gather what the block is about (the bag-of-words task of Xiao et al. 2022, RetroMAE).
+    """
     positions, truth = targets
-    logits = masked_logits(model, ids, positions)
-    return cross_entropy(logits.float(), truth.reshape(-1))
+    logits, from_cls = masked_logits(model, ids, positions, bag > 0)
+    loss = cross_entropy(logits.float(), truth.reshape(-1))
+    if from_cls is None:
+        return loss
+    return loss - bag * log_softmax(from_cls.float(), dim=-1).gather(1, truth).mean()
 
 
-def masked_logits(model: torch.nn.Module, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """Vocabulary logits at `positions` (batch, k), shape (batch * k, vocabulary)."""
+def masked_logits(
+    model: torch.nn.Module, ids: torch.Tensor, positions: torch.Tensor, with_cls: bool = False
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Vocabulary logits at `positions` (batch, k), shape (batch * k, vocabulary), and those of [CLS] if wanted."""
     plain = getattr(model, "module", model)
     hidden = plain.bert(ids).last_hidden_state
     chosen = hidden.gather(1, positions.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
-    return plain.cls(chosen.reshape(-1, hidden.shape[-1]))
+    logits = plain.cls(chosen.reshape(-1, hidden.shape[-1]))
+    return logits, plain.cls(hidden[:, 0]) if with_cls else None
 
 
 @torch.no_grad()
@@ -225,7 +242,7 @@ def validate(
         chunk = torch.from_numpy(blocks[start : start + config.batch].astype(np.int64))
         ids, (positions, truth) = masker(chunk, 1.0, -1 - start)
         with torch.autocast(model.device.type, torch.bfloat16):
-            logits = masked_logits(model, ids.to(model.device), positions.to(model.device)).float().cpu()
+            logits = masked_logits(model, ids.to(model.device), positions.to(model.device))[0].float().cpu()
         truth = truth.reshape(-1)
         total += cross_entropy(logits, truth, reduction="sum").item()
         right += (logits.argmax(-1) == truth).sum().item()
@@ -275,10 +292,10 @@ def load_checkpoint(config: PretrainConfig, model: BertForMaskedLM, optimizer: t
 
 
 def save_encoder(config: PretrainConfig, model: BertForMaskedLM, tokenizer: PreTrainedTokenizerFast) -> None:
-    """The encoder as a stock half-precision BERT with its tokenizer."""
-    folder = config.output / "encoder"
-    model.bert.half().save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    """The encoder as a stock half-precision BERT with its tokenizer; `masked_lm` keeps the vocabulary head too."""
+    for name, part in (("masked_lm", model.half()), ("encoder", model.bert.half())):
+        part.save_pretrained(config.output / name)
+        tokenizer.save_pretrained(config.output / name)
 
 
 if __name__ == "__main__":

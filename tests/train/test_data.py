@@ -63,7 +63,9 @@ def test_split_loses_nothing(data: Path) -> None:
 
 def test_encoding(tmp_path: Path, encoder: Path) -> None:
     examples = load_examples(_write(tmp_path / "a.jsonl", ROW, ROW | {"jerusalem_status": "favor"}), SCHEMA)
-    examples += load_examples(_write(tmp_path / "b.jsonl", ROW | {"jerusalem_status": None, "text": "كلمة " * 50}), SCHEMA)
+    examples += load_examples(
+        _write(tmp_path / "b.jsonl", ROW | {"jerusalem_status": None, "text": "كلمة " * 50}), SCHEMA
+    )
     made = encode(examples, AutoTokenizer.from_pretrained(encoder), SCHEMA, 16)
     assert made["labels"][:] == [[0, 0, 0, 0], [0, 0, 2, 0], [0, 0, UNLABELLED, 0]]
     assert max(map(len, made["input_ids"])) == 16

@@ -25,7 +25,7 @@ from wijha import InputError
 def config(tmp_path: Path) -> PretrainConfig:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
-    words = "قال الوزير إن الحل السياسي في سوريا ممكن والهدنة باقية والقدس عاصمة".split()
+    words = ["قال", "الوزير", "إن", "الحل", "السياسي", "في", "سوريا", "ممكن", "والهدنة", "باقية", "والقدس", "عاصمة"]
     texts = [" ".join(words[i % 7 :] + words[: i % 5]) for i in range(450)]
     with lzma.open(corpus / "a.jsonl.xz", "wt", encoding="utf-8") as file:
         file.writelines(json.dumps({"text": text}) + "\n" for text in texts)

@@ -1,0 +1,61 @@
+"""Labels without text find their sentences again, in shards and in files of other formats."""
+
+from __future__ import annotations
+
+import json
+import lzma
+from pathlib import Path
+
+import pytest
+
+from train.hydrate import hydrate
+from wijha import InputError
+from wijha.text import key
+
+ARTICLE = "أكد المبعوث أن الحل سياسي. ورفضت الفصائل الهدنة! خبر آخر عن الطقس."
+WANTED = ["أكد المبعوث أن الحل سياسي.", "ورفضت الفصائل الهدنة!", "جملة ليست في أي مكان."]
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    path = tmp_path / "annotated.jsonl"
+    rows = [{"key": key(text), "id": f"a{number}", "label": "x"} for number, text in enumerate(WANTED)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def _texts(path: Path) -> dict[str, str]:
+    return {row["id"]: row["text"] for row in map(json.loads, path.read_text(encoding="utf-8").splitlines())}
+
+
+def test_from_shards(tmp_path: Path, labels: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    with lzma.open(tmp_path / "corpus" / "news-0.jsonl.xz", "wt", encoding="utf-8") as file:
+        file.write(json.dumps({"corpus": "c", "outlet": None, "text": ARTICLE}) + "\n")
+    assert hydrate(tmp_path / "corpus", labels, tmp_path / "out.local.jsonl") == 2
+    assert _texts(tmp_path / "out.local.jsonl") == {"a0": WANTED[0], "a1": WANTED[1]}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", f'1,"{ARTICLE}",2013\n'),
+        ("b.xml", f"<doc><p>{ARTICLE}</p></doc>"),
+        ("c.json", json.dumps({"body": ARTICLE}, ensure_ascii=False)),
+        ("d.txt", ARTICLE),
+    ],
+)
+def test_from_clones_of_other_formats(tmp_path: Path, labels: Path, name: str, content: str) -> None:
+    (tmp_path / "clone" / "deep").mkdir(parents=True)
+    (tmp_path / "clone" / "deep" / name).write_text(content, encoding="utf-8")
+    assert hydrate(tmp_path / "clone", labels, tmp_path / "out.local.jsonl") >= 1
+    assert WANTED[1] in _texts(tmp_path / "out.local.jsonl").values()
+
+
+def test_nothing_there(tmp_path: Path, labels: Path) -> None:
+    with pytest.raises(InputError, match="expected a folder with"):
+        hydrate(tmp_path / "none", labels, tmp_path / "out.local.jsonl")
+    (tmp_path / "other.txt").write_text("نص آخر تماما لا صلة له\n", encoding="utf-8")
+    with pytest.raises(InputError, match="expected sentences of"):
+        hydrate(tmp_path, labels, tmp_path / "out.local.jsonl")
+    assert not (tmp_path / "out.local.jsonl").exists()
