@@ -42,7 +42,7 @@ class TopicLoss:
 
 
 def label_weights(examples: Sequence[Example], schema: Schema, power: float) -> torch.Tensor:
-    """1 / frequency ** power of each label, shape (topics, labels), scaled so that the mean weight of a topic's examples is 1."""
+    """1 / frequency ** power of each label, shape (topics, labels); a topic's examples weigh 1 on average."""
     weights = torch.ones(len(schema.topics), len(schema.labels))
     for row, topic in enumerate(schema.topic_names):
         given = [example.labels[topic] for example in examples if example.labels[topic] is not None]

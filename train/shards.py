@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 from transformers import PreTrainedTokenizerFast
 
+from train.config import PretrainConfig
 from train.plain_text import read_texts
 from wijha.errors import InputError
 
@@ -67,3 +69,22 @@ def load_blocks(folder: Path, split: str, length: int) -> np.ndarray:
     if len(ids) < length:
         raise InputError(f"expected at least {length} tokens of {split} text, got {len(ids)}; give a larger corpus")
     return ids[: len(ids) // length * length].reshape(-1, length)
+
+
+def block_batch(blocks: np.ndarray, step: int, config: PretrainConfig) -> torch.Tensor:
+    """The sequences of one step, shape (batch, block - 1): a new order each time round, known from the step alone."""
+    first = step * config.batch
+    picks = []
+    for row in range(first, first + config.batch):
+        turn, place = divmod(row, len(blocks))
+        picks.append(_order(len(blocks), config.seed + turn)[place])
+    return torch.from_numpy(blocks[np.array(picks)].astype(np.int64))
+
+
+_orders: dict[tuple[int, int], np.ndarray] = {}
+
+
+def _order(length: int, seed: int) -> np.ndarray:
+    if (length, seed) not in _orders:
+        _orders[length, seed] = np.random.default_rng(seed).permutation(length)
+    return _orders[length, seed]

@@ -15,8 +15,9 @@ from transformers import AutoModel, AutoTokenizer
 
 import train.pretrain as recipe
 from train.config import PretrainConfig
+from train.masking import WordMasker
 from train.plain_text import read_texts
-from train.pretrain import WordMasker, pretrain
+from train.pretrain import pretrain
 from train.shards import load_blocks
 from wijha import InputError
 

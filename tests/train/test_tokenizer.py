@@ -47,5 +47,5 @@ def test_words_stay_apart(tokenizer: PreTrainedTokenizerBase) -> None:
 
 
 def test_unknown_step_is_named() -> None:
-    with pytest.raises(InputError, match="expected normalisation steps among .* got fold_all; mend the config"):
+    with pytest.raises(InputError, match=r"expected normalisation steps among .* got fold_all; mend the config"):
         normalization_steps(["nfkc", "fold_all"])

@@ -1,0 +1,79 @@
+"""The task of pre-training: which words are masked, the loss on them, and how well they are guessed."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy, log_softmax
+from transformers import BertForMaskedLM, PreTrainedTokenizerFast
+
+from train.config import PretrainConfig
+
+
+class WordMasker:
+    """Chooses whole words to mask; the same step always gets the same masks."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, config: PretrainConfig) -> None:
+        self.config = config
+        self.cls, self.sep, self.mask = tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.mask_token_id
+        pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+        self.continues = torch.tensor([piece.startswith("##") for piece in pieces])
+
+    def __call__(self, blocks: torch.Tensor, progress: float, step: int) -> tuple[torch.Tensor, ...]:
+        """(batch, block-1) ids -> inputs (batch, block), positions (batch, k) to predict, their true ids (batch, k)."""
+        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
+        ids = torch.cat([torch.full((len(blocks), 1), self.cls), blocks], dim=1)
+        first, last = self.config.masking
+        count = max(1, round((first + (last - first) * progress) * ids.shape[1]))
+        words = (~self.continues[ids]).cumsum(dim=1) - 1  # index of the word that a piece belongs to
+        scores = torch.rand(ids.shape, generator=generator).gather(1, words)
+        scores[(ids == self.cls) | (ids == self.sep)] = 2.0
+        positions = scores.argsort(dim=1, stable=True)[:, :count]
+        truth = ids.gather(1, positions)
+        lot = torch.rand(positions.shape, generator=generator)
+        random = torch.randint(5, len(self.continues), positions.shape, generator=generator)
+        shown = torch.where(lot < 0.8, self.mask, torch.where(lot < 0.9, random, truth))
+        return ids.scatter(1, positions, shown), torch.stack([positions, truth])
+
+
+def masked_loss(model: torch.nn.Module, ids: torch.Tensor, targets: torch.Tensor, bag: float = 0.0) -> torch.Tensor:
+    """Mean cross-entropy of the masked pieces; the vocabulary head runs on these alone.
+
+    With `bag` > 0 the masked pieces are predicted from [CLS] too, with this weight: it sees none of their places, so it
+    has to gather what the block is about (the bag-of-words task of Xiao et al. 2022, RetroMAE).
+    """
+    positions, truth = targets
+    logits, from_cls = masked_logits(model, ids, positions, bag > 0)
+    loss = cross_entropy(logits.float(), truth.reshape(-1))
+    if from_cls is None:
+        return loss
+    return loss - bag * log_softmax(from_cls.float(), dim=-1).gather(1, truth).mean()
+
+
+def masked_logits(
+    model: torch.nn.Module, ids: torch.Tensor, positions: torch.Tensor, with_cls: bool = False
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Vocabulary logits at `positions` (batch, k), shape (batch * k, vocabulary), and those of [CLS] if wanted."""
+    plain = getattr(model, "module", model)
+    hidden = plain.bert(ids).last_hidden_state
+    chosen = hidden.gather(1, positions.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
+    logits = plain.cls(chosen.reshape(-1, hidden.shape[-1]))
+    return logits, plain.cls(hidden[:, 0]) if with_cls else None
+
+
+@torch.no_grad()
+def validate(
+    model: BertForMaskedLM, blocks: np.ndarray, masker: WordMasker, config: PretrainConfig
+) -> tuple[float, float]:
+    """Loss and accuracy on the same masked held-out blocks each time, at the last masking rate."""
+    total = right = count = 0.0
+    for start in range(0, min(len(blocks), 4 * config.batch), config.batch):
+        chunk = torch.from_numpy(blocks[start : start + config.batch].astype(np.int64))
+        ids, (positions, truth) = masker(chunk, 1.0, -1 - start)
+        with torch.autocast(model.device.type, torch.bfloat16):
+            logits = masked_logits(model, ids.to(model.device), positions.to(model.device))[0].float().cpu()
+        truth = truth.reshape(-1)
+        total += cross_entropy(logits, truth, reduction="sum").item()
+        right += (logits.argmax(-1) == truth).sum().item()
+        count += len(truth)
+    return total / count, right / count
