@@ -60,7 +60,7 @@ def write_card(folder: Path) -> None:
     settings = read_settings(folder)
     schema = Schema.from_dict(settings["schema"], f"{folder}/config.json")
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    tables = {"Development split": metrics["development"], "Test split": metrics["test"]}
+    tables = {f"{name.capitalize()} split": metrics[name] for name in ("development", "test") if name in metrics}
     for path in sorted(folder.glob("evaluation-*.json")):
         tables[path.stem.removeprefix("evaluation-").capitalize()] = json.loads(path.read_text(encoding="utf-8"))
     run = metrics["run"]

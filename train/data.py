@@ -78,10 +78,16 @@ def split_of(story: str) -> str:
 
 
 def split(examples: Iterable[Example]) -> dict[str, list[Example]]:
-    """Examples by split, each in the order given."""
+    """Examples by split, each in the order given; a column `split` of the data wins over the story's hash.
+
+    Raises InputError for a `split` that is none of ours.
+    """
     parts: dict[str, list[Example]] = {name: [] for name in SPLITS}
     for example in examples:
-        parts[split_of(example.story)].append(example)
+        name = example.fields.get("split") or split_of(example.story)
+        if name not in parts:
+            raise InputError(f"expected {', '.join(SPLITS)} as split of {example.id}, got {name!r}; mend or empty it")
+        parts[name].append(example)
     return parts
 
 

@@ -57,7 +57,7 @@ def finetune(config: FinetuneConfig) -> Path:
     schema = Schema.from_yaml(config.schema)
     files = [*config.data, *(path for path in config.optional_data if path.exists())]
     splits = split([example for path in files for example in load_examples(path, schema)])
-    if empty := [name for name, rows in splits.items() if not rows]:
+    if empty := [name for name in ("train", "development") if not splits[name]]:
         raise InputError(f"expected rows of several stories in every split, got none for {', '.join(empty)}; add data")
     print(describe_data(files, config.optional_data, splits), flush=True)
 
@@ -85,10 +85,11 @@ def finetune(config: FinetuneConfig) -> Path:
         tokenizer.save_pretrained(folder)
         calibrate(folder, splits["development"])
         classifier, baselines = Classifier.load(folder), Baselines(splits["train"], schema)
-        results = {name: score(classifier, splits[name], baselines) for name in ("development", "test")}
+        results = {name: score(classifier, splits[name], baselines) for name in ("development", "test") if splits[name]}
         write_json(folder / "metrics.json", {"run": provenance(as_dict(config), files, splits), **results})
         write_card(folder)
-        print(score_table(results["test"], f"{folder} on the test split ({len(splits['test']):,} sentences)"))
+        last = list(results)[-1]
+        print(score_table(results[last], f"{folder} on the {last} split ({len(splits[last]):,} sentences)"))
         print(f"\nmodel: {folder}\nnext:  make evaluate MODEL={folder}")
     return folder
 

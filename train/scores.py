@@ -25,8 +25,9 @@ def scores(confusion: np.ndarray, schema: Schema) -> dict[str, np.ndarray]:
     """Every score of summed confusions of shape (..., topics, true, predicted): name -> array (...).
 
     `favg2` and `favg3` are the mean F1 of the polar labels and of all labels but the absent one, pooled over the
-    topics (Mohammad et al. 2016, SemEval task 6); `<topic>.favg3` the same within a topic; `topic_micro_f1` and
-    `topic_macro_f1` ask only whether a topic is there.
+    topics (Mohammad et al. 2016, SemEval task 6); `<topic>.favg3` the same within a topic; `favg2_by_topic`
+    is the mean of the topics' favg2, `macro_f1` the mean F1 of all labels; `topic_micro_f1` and `topic_macro_f1` ask
+    only whether a topic is there.
     """
     names = schema.label_names
     polar = [names.index(name) for name in schema.polar] or list(range(1, len(names)))
@@ -38,6 +39,8 @@ def scores(confusion: np.ndarray, schema: Schema) -> dict[str, np.ndarray]:
         "topic_macro_f1": _f1(there)[..., 1].mean(axis=-1),
         "favg2": _f1(pooled)[..., polar].mean(axis=-1),
         "favg3": _f1(pooled)[..., present].mean(axis=-1),
+        "favg2_by_topic": _f1(confusion)[..., polar].mean(axis=(-1, -2)),
+        "macro_f1": _f1(pooled).mean(axis=-1),
     }
     for index, label in enumerate(names[1:], 1):
         result |= _prf(pooled, index, label)

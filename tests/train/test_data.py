@@ -69,3 +69,15 @@ def test_encoding(tmp_path: Path, encoder: Path) -> None:
     made = encode(examples, AutoTokenizer.from_pretrained(encoder), SCHEMA, 16)
     assert made["labels"][:] == [[0, 0, 0, 0], [0, 0, 2, 0], [0, 0, UNLABELLED, 0]]
     assert max(map(len, made["input_ids"])) == 16
+
+
+def test_a_split_column_wins(tmp_path: Path) -> None:
+    rows = [ROW | {"story": "story-1", "split": name} for name in ("test", "development", "", "train")]
+    parts = split(load_examples(_write(tmp_path / "a.jsonl", *rows), SCHEMA))
+    assert {name: [e.id for e in part] for name, part in parts.items()} == {
+        "train": ["a-3", "a-4"],
+        "development": ["a-2"],
+        "test": ["a-1"],
+    }
+    with pytest.raises(InputError, match="expected train, development, test as split of a-1, got 'dev'"):
+        split(load_examples(_write(tmp_path / "a.jsonl", ROW | {"split": "dev"}), SCHEMA))
