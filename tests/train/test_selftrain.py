@@ -1,0 +1,58 @@
+"""Topical sentences and self-training: which sentences are taken, and that an unsure topic stays unlabelled."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from train import selftrain, topical
+from train.data import load_examples, split
+from train.selftrain import label
+from train.topical import candidates, unseen
+from wijha import Classifier, Schema
+from wijha.records import write_rows
+from wijha.text import key
+
+ROOT = Path(__file__).resolve().parents[2]
+WANTED = "أكد المبعوث الأممي إلى سوريا أن الحل سياسي"
+READ = "قال الوزير إن مكافحة الإرهاب مسؤولية كل الدول"
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    lines = [WANTED, WANTED, READ, "فاز الفريق بكأس المدينة بعد مباراة مثيرة جدا", "سوريا اليوم"]
+    (folder / "a.txt").write_text("\n".join(lines), encoding="utf-8")
+    labels = tmp_path / "annotated.jsonl"
+    labels.write_text(json.dumps({"key": key(READ)}) + "\n", encoding="utf-8")
+    monkeypatch.setattr(topical, "LABELS", labels)
+    monkeypatch.chdir(ROOT)
+    return folder
+
+
+def test_candidates_are_searched_once_and_unread(corpus: Path) -> None:
+    assert candidates(corpus) == [WANTED]
+
+
+def test_near_copies_of_the_validation_news_stay_out(tmp_path: Path) -> None:
+    real = tmp_path / "real.jsonl"
+    real.write_text(json.dumps({"text": WANTED}) + "\n", encoding="utf-8")
+    assert unseen([WANTED + " فقط", READ], real) == [READ]
+    assert unseen([WANTED], tmp_path / "none.jsonl") == [WANTED]
+
+
+def test_rows_train_only_what_the_models_are_sure_of(model: Path, tmp_path: Path) -> None:
+    classifier = Classifier.load(model)
+    write_rows(label([WANTED, READ] * 5, [classifier, classifier]), tmp_path / "rows.jsonl")
+    schema = Schema.from_yaml(ROOT / "configs/schema.yaml")
+    lines = (tmp_path / "rows.jsonl").read_text(encoding="utf-8").strip()
+    examples = load_examples(tmp_path / "rows.jsonl", schema) if lines else []
+    assert len(split(examples)["train"]) == len(examples)
+    for example in examples:
+        probabilities = classifier.classify(example.text)[0]
+        for topic, name in example.labels.items():
+            sure = probabilities[topic].score >= selftrain.CONFIDENCE
+            assert name == (probabilities[topic].label if sure else None)

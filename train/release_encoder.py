@@ -1,0 +1,132 @@
+"""Make the encoder of a finished pre-training run the one that ships: models/encoder, with its log and its card.
+
+    python -m train.release_encoder runs/pretrain [runs/pretrain-sentences]
+
+With two runs the second went on from the first. The card's numbers come from the runs' config.json and log.jsonl.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from train.command import one_sentence_errors
+from wijha.errors import InputError
+from wijha.files import write_text
+
+SHIPPED = Path("models/encoder")
+_CARD = """---
+language: ar
+license: apache-2.0
+library_name: transformers
+pipeline_tag: feature-extraction
+tags: [arabic, news, bert]
+---
+
+# A compact Arabic news encoder
+
+A stock BERT of {layers} layers x {hidden}, {vocabulary:,} WordPieces, half precision, {megabytes:.0f} MB,
+pre-trained on Arabic news and encyclopaedia text by masked language modelling (whole words). It needs no
+download and starts fast on a CPU; it is made to be fine-tuned (`make train`). Normalisation (NFKC; marks and
+invisible controls removed; alef, yeh, kaf, digits, quotation marks and case folded) is part of `tokenizer.json`.
+
+## Pre-training
+
+| stage | tokens seen | validation loss | validation accuracy | learning rate | masking | bag of words |
+|---|---|---|---|---|---|---|
+{stages}
+
+The loss of the second stage, where there is one, is on its own held-out sentences. The whole curves stand in
+`log-*.jsonl` beside this card, the settings in `config-*.json`; configs/pretrain.yaml repeats them.
+Computing time: {hardware}.
+
+{corpus}
+
+## What it does not know
+
+Little text after 2013-2017 but one outlet's of 2023-2024 and a few hundred documents of 2025; no dialect beyond what
+newspapers quote; no other language. It has seen few tokens for its kind: large encoders from the hub know more
+(`configs/arabert.yaml`). It repeats what its sources take for granted.
+"""
+_CORPUS = """## Corpus
+
+32 M words of public collections; the newspapers hold the rights to their texts, which are not in this repository.
+
+| collection | repository | era | licence of the repository |
+|---|---|---|---|
+| NewsCredibility-2013 | ibraaaa/news-credibility | January to March 2013 | Apache-2.0 |
+| ComparableWiki-ar | motazsaad/comparableWikiCoprus | Wikipedia, January 2017 | CC BY-SA 4.0 |
+| AlMayadeen | hadialshaer/DataScience-NewsAnalytics | 2023-01 to 2024-08 | none stated |
+| ANT-v1.1 | antcorpus/antcorpus.data | 2013 to 2017, Tunisia | Apache-2.0, asks for citation |
+| CNN-Arabic-titles | motazsaad/NLP-ICTS6361 | to April 2019 | Apache-2.0 |
+| ArabicFC(Baly2018)-dev | Fatima-Haouari/AuSTR | 2016 to January 2018, Syria | none stated |
+| ASND-AlJazeera-social | shammur/Arabic_news_text_classification_datasets | 2017 to 2019 | CC BY 4.0 |
+| WANLP-RSS-2025, ARCD-wiki | hamdi-ramdane/S8-WANLP-PROJECT, husseinmozannar/SOQAL | 2025; 2019 | none stated; MIT |"""
+
+
+def main() -> None:
+    """Command line."""
+    with one_sentence_errors():
+        if len(sys.argv) < 2:
+            raise InputError("expected a pre-training run, got none; name its folder, such as runs/pretrain")
+        release_encoder([Path(name) for name in sys.argv[1:]])
+
+
+def release_encoder(runs: list[Path], target: Path = SHIPPED) -> None:
+    """Replace `target` by the last run's encoder, with every run's log and settings and a card."""
+    stages = [_stage(run) for run in runs]
+    fresh = target.with_name(f".{target.name}.part")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(runs[-1] / "encoder", fresh)
+    for number, run in enumerate(runs, 1):
+        shutil.copy(run / "log.jsonl", fresh / f"log-{number}.jsonl")
+        shutil.copy(run / "config.json", fresh / f"config-{number}.json")
+    shape = json.loads((fresh / "config.json").read_text(encoding="utf-8"))
+    card = _CARD.format(
+        layers=shape["num_hidden_layers"],
+        hidden=shape["hidden_size"],
+        vocabulary=shape["vocab_size"],
+        megabytes=(fresh / "model.safetensors").stat().st_size / 1e6,
+        stages="\n".join(_row(number, *stage) for number, stage in enumerate(stages, 1)),
+        hardware=_hours(stages),
+        corpus=_CORPUS,
+    )
+    write_text(fresh / "README.md", card)
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.rename(target)
+    print(f"{runs[-1]}/encoder -> {target}")
+
+
+def _stage(run: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Settings and log of a finished run."""
+    try:
+        config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+        log = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    except OSError as error:
+        raise InputError(
+            f"expected a pre-training run in {run}, found no {error.filename}; run make pretrain"
+        ) from error
+    if not (run / "encoder").is_dir() or not log:
+        raise InputError(f"expected a finished run in {run}, found no encoder; run it to the end")
+    return config, log
+
+
+def _row(number: int, config: dict[str, Any], log: list[dict[str, Any]]) -> str:
+    last, masking = log[-1], " to ".join(f"{rate:g}" for rate in config["masking"])
+    return (
+        f"| {number} | {last['tokens']:,} | {last['validation_loss']:.3f} | {last['validation_accuracy']:.3f} "
+        f"| {config['learning_rate']:g} | {masking} | {config.get('bag_of_words', 0):g} |"
+    )
+
+
+def _hours(stages: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> str:
+    """Computing time by the logged rates."""
+    hours = sum(log[-1]["tokens"] / log[-1]["tokens_per_second"] for _, log in stages) / 3600
+    return f"{hours:.1f} hours in all at the rates of the logs"
+
+
+if __name__ == "__main__":
+    main()
