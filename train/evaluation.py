@@ -20,7 +20,7 @@ import numpy as np
 from train.baselines import Baselines
 from train.command import one_sentence_errors
 from train.data import Example, file_sha256, label_numbers, load_examples, split
-from train.scores import cell_counts, intervals, paired_differences, resampled, resampling_weights
+from train.scores import cell_counts, intervals, paired_differences, resampled, resampling_weights, stories_right
 from train.tables import score_table
 from wijha.classifier import Classifier
 from wijha.errors import InputError
@@ -88,6 +88,7 @@ def score(classifier: Classifier, examples: Sequence[Example], baselines: Baseli
         systems[name] = {
             "scores": metric.compute(predictions=predicted, references=true, schema=schema.to_dict()),
             "intervals": intervals(samples[name]),
+            "stories_right": stories_right(counts, [example.story for example in examples]),
             "confusion": confusion_tables(counts, schema),
         }
     return {

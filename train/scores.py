@@ -86,6 +86,13 @@ def exact_rows(counts: np.ndarray) -> np.ndarray:
     return (wrong == 0).astype(np.float32)
 
 
+def stories_right(counts: np.ndarray, stories: Sequence[str]) -> float:
+    """Share of stories of which every row is right: of contrast pairs, those whose difference the system sees."""
+    _, member = np.unique(np.asarray(stories), return_inverse=True)
+    wrong = np.bincount(member, weights=1 - exact_rows(counts))
+    return float((wrong == 0).mean())
+
+
 def resampling_weights(groups: Sequence[str], seed: int = 13, resamples: int = RESAMPLES) -> np.ndarray:
     """How often each row is drawn in each bootstrap sample, shape (resamples, rows); groups are drawn whole."""
     names, member = np.unique(np.asarray(groups), return_inverse=True)

@@ -64,3 +64,7 @@ def unseen(texts: Sequence[str], real: Path = REAL_NEWS) -> list[str]:
     everything = [*held_out, *texts]
     near = {later for earlier, later, _ in near_pairs(everything, 0.5) if earlier < len(held_out)}
     return [text for number, text in enumerate(everything) if number >= len(held_out) and number not in near]
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, precision_score
 
-from train.scores import cell_counts, evaluate_counts, intervals, paired_differences, resampled, resampling_weights
+from train.scores import (
+    cell_counts,
+    evaluate_counts,
+    intervals,
+    paired_differences,
+    resampled,
+    resampling_weights,
+    stories_right,
+)
 from wijha import Schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +74,12 @@ def test_intervals_contain_the_score_and_narrow_with_rows(random_labels: tuple[n
         assert low < evaluate_counts(many, SCHEMA)["favg3"] < high
         widths.append(high - low)
     assert widths[0] / widths[1] == pytest.approx(3, rel=0.2)
+
+
+def test_a_pair_is_right_only_as_a_whole() -> None:
+    true = np.array([[2, 0, 0, 0], [3, 0, 0, 0], [0, 1, 0, 0], [0, 2, 0, 0]])
+    predicted = np.array([[2, 0, 0, 0], [3, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0]])
+    assert stories_right(cell_counts(predicted, true, 4), ["a", "a", "b", "b"]) == 0.5
 
 
 def test_rows_of_a_story_are_drawn_together() -> None:

@@ -1,0 +1,188 @@
+"""The report on a model: its numbers against small cases done by hand, and the page as a file."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from train.data import Example, load_examples
+from train.report import measures
+from train.report.__main__ import report
+from train.report.compare import compare, mcnemar
+from train.report.errors import challenge_pairs, mistakes, occlusion
+from train.report.scored import Scored, score_sentences
+from wijha import Classifier, InputError, Schema
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = Schema.from_yaml(ROOT / "configs" / "schema.yaml")
+HOSTILE = '<img src=x onerror="document.title=1"> أكد الوزير دعمه'
+
+
+def _scored(true: list[list[int]], predicted: list[list[int]], sure: float = 2.0, **fields: str) -> Scored:
+    logits = np.zeros((len(true), 4, 4), dtype=np.float32)
+    np.put_along_axis(logits, np.array(predicted)[..., None], sure, axis=-1)
+    examples = [Example(f"e{n}", f"نص {n}", {}, f"s{n}", dict(fields)) for n in range(len(true))]
+    return Scored(SCHEMA, examples, np.array(true), logits, np.array([1.0, 1.0, 1.0, 2.0]))
+
+
+@pytest.fixture
+def folder(model: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(model, tmp_path / "model"))
+
+
+@pytest.fixture
+def hostile(data: Path, tmp_path: Path) -> Path:
+    """The rows with outlet and date, one of them markup whose label is wrong for certain, one a formula."""
+    rows = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()][:20]
+    for number, row in enumerate(rows):
+        row |= {"outlet": "الجزيرة" if number % 2 else "bbc", "date": f"201{number % 3}-02-01"}
+    for row, text in zip(rows, (HOSTILE, "=1+1 رفضت"), strict=False):
+        row |= {"text": text} | dict.fromkeys(SCHEMA.topic_names, "against")
+    path = tmp_path / "hostile.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_the_page_is_one_file_that_fetches_nothing_and_escapes_everything(folder: Path, hostile: Path) -> None:
+    page = report(folder, data=hostile).read_text(encoding="utf-8")
+    assert not re.search(r"""(?:src|href|action)=["']?(?:https?:)?//|@import|url\((?!#)""", page.replace("xlink:", ""))
+    assert "&lt;img" in page and "<img" not in page
+    assert page.count("<svg") >= 4 and "<text" in page and "prefers-color-scheme: dark" in page
+    for heading in ("summary", "confusion", "curves", "calibration", "slices", "training", "challenge", "errors"):
+        assert f'id="{heading}"' in page
+    assert '<bdi dir="auto" lang="ar">' in page and "الجزيرة" in page
+    assert "No training curve" in page  # a copied model has no checkpoints beside it
+
+
+def test_the_page_is_the_same_twice(folder: Path, hostile: Path) -> None:
+    assert report(folder, data=hostile).read_bytes() == report(folder, data=hostile).read_bytes()
+
+
+def test_a_second_model_stands_beside_it(folder: Path, hostile: Path, model: Path) -> None:
+    page = report(folder, model, hostile).read_text(encoding="utf-8")
+    assert f"Against {model}" in page and "Got better: 0" in page and "Got worse: 0" in page
+
+
+def test_a_run_shows_its_training_curve(model: Path) -> None:
+    curve = measures.training_curve(model)
+    assert [entry["epoch"] for entry in curve] == [1, 2]
+    assert all({"loss", "eval_loss", "eval_favg3"} <= set(entry) for entry in curve)
+
+
+def test_a_missing_model_is_one_sentence() -> None:
+    command = [sys.executable, "-m", "train.report", "no/such/model"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("error: expected a model folder")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_precision_recall_and_what_has_no_curve() -> None:
+    scored = _scored([[2, 0, 0, 0], [0, 0, 0, 0], [2, 0, 0, 0]], [[2, 0, 0, 0], [2, 0, 0, 0], [2, 0, 0, 0]])
+    curves = measures.precision_recall(scored)
+    assert curves[SCHEMA.topics[0].english]["average"] == pytest.approx(2 / 3)
+    assert curves["against"] == {"recall": [], "precision": [], "average": None, "positives": 0}
+
+
+def test_risk_is_of_the_surest_first() -> None:
+    risk = measures._risk(np.array([True, False, False, True]), np.array([0.1, 0.9, 0.8, 0.2]))
+    assert risk["risk"].tolist() == [0, 0, pytest.approx(1 / 3), 0.5]
+    assert risk["coverage"].tolist() == [0.25, 0.5, 0.75, 1]
+
+
+def test_calibration_error_is_confidence_minus_accuracy() -> None:
+    true, predicted = [[0] * 4] * 8, [[0] * 4] * 6 + [[1] * 4] * 2
+    scored = _scored(true, predicted)
+    sure = np.exp(2) / (np.exp(2) + 3)
+    bins = measures.reliability(scored, scored.raw, topic=0)
+    assert np.allclose(bins["confidence"], sure) and bins["accuracy"].mean() == 0.75
+    assert bins["ece"] == pytest.approx(np.abs(bins["accuracy"] - sure).mean())
+    assert scored.calibrated[0, 3].max() < scored.calibrated[0, 0].max()  # a temperature of 2 flattens
+
+
+def test_slices_leave_out_what_the_data_lacks() -> None:
+    scored = _scored([[2, 0, 0, 0]] * 12, [[2, 0, 0, 0]] * 11 + [[1, 0, 0, 0]], outlet="bbc")
+    for number, example in enumerate(scored.examples):
+        example.fields["date"] = f"<=201{number // 6}-01"
+    found = measures.slices(scored)
+    assert set(found) == {"Year"}
+    first, second = found["Year"]
+    assert (first["name"], first["sentences"], first["scores"]["exact_rows"]) == ("until 2010", 6, 1)
+    assert second["scores"]["exact_rows"] == pytest.approx(5 / 6) and second["empty"] == ["neutral", "against"]
+    assert not first["intervals"]  # six stories are too few
+
+
+def test_negation_and_hedges_are_seen() -> None:
+    texts = {
+        "ولن يعود الوفد": "negated",
+        "قد يعود الوفد": "hedged",
+        "عاد الوفد": "plain",
+        "إذا لم يعد": "negated and hedged",
+    }
+    assert {text: measures._wording(Example("", text, {}, "", {})) for text in texts} == texts
+
+
+@pytest.mark.parametrize(("better", "worse", "p"), [(0, 0, 1), (5, 5, 1), (0, 5, 0.0625), (1, 9, 0.021484375)])
+def test_mcnemar_is_the_exact_binomial(better: int, worse: int, p: float) -> None:
+    assert mcnemar(better, worse) == mcnemar(worse, better) == pytest.approx(p)
+
+
+def test_comparison_lists_what_changed() -> None:
+    true = [[2, 0, 0, 0]] * 4
+    ours, theirs = _scored(true, [[2, 0, 0, 0]] * 3 + [[0] * 4]), _scored(true, [[0] * 4] * 2 + [[2, 0, 0, 0]] * 2)
+    result = compare(ours, theirs)
+    assert (result["better"]["count"], result["worse"]["count"]) == (2, 1)
+    topic = SCHEMA.topics[0].english
+    assert result["worse"]["rows"] == [
+        {"text": "نص 3", "true": {topic: "favor"}, "ours": {}, "theirs": {topic: "favor"}}
+    ]
+
+
+def test_models_of_two_schemas_are_not_compared() -> None:
+    other = Schema.from_dict({"topics": [{"name": "x"}], "labels": [{"name": "a"}, {"name": "b"}]}, "test")
+    ours = _scored([[0] * 4], [[0] * 4])
+    with pytest.raises(InputError, match="expected two models of the same topics"):
+        compare(ours, Scored(other, ours.examples, ours.true, ours.logits, ours.temperatures))
+
+
+def test_occlusion_is_the_drop_without_the_word(model: Path, rows: list[dict[str, str]]) -> None:
+    classifier, text = Classifier.load(model), rows[0]["text"]
+    (words,) = occlusion(classifier, [(text, 0, 2)])
+    assert [word.text for word in words] == text.split()
+    full, without = classifier.probabilities([text, text.split(maxsplit=1)[1]])[:, 0, 2]
+    if words[0].note:
+        assert words[0].note == f"without it: {without - full:+.2f}"
+    assert bool(words[0].mark) == (abs(full - without) >= 0.05)
+
+
+def test_the_surest_mistakes_come_first_and_only_they_are_explained(model: Path, hostile: Path) -> None:
+    classifier = Classifier.load(model)
+    scored = score_sentences(classifier, load_examples(hostile, SCHEMA))
+    found = mistakes(scored, classifier, explained=1)
+    assert len(found) == scored.wrong_cells.sum() >= 4
+    assert [mistake.score for mistake in found] == sorted((mistake.score for mistake in found), reverse=True)
+    assert found[0].words and not found[1].words
+    assert all(mistake.true != mistake.predicted for mistake in found)
+
+
+def test_a_pair_is_right_when_both_are(model: Path, rows: list[dict[str, str]], tmp_path: Path) -> None:
+    classifier = Classifier.load(model)
+    texts = [rows[0]["text"], rows[0]["text"] + " أمس"]
+    labels = [prediction.labels for prediction in classifier.classify(texts)]
+    wrong = {topic: "against" if label != "against" else "favor" for topic, label in labels[0].items()}
+    made = [{"text": texts[0], "story": "p1", **labels[0]}, {"text": texts[1], "story": "p1", **labels[1]}]
+    made += [{"text": texts[0], "story": "p2", **wrong}, {"text": texts[1], "story": "p2", **labels[1]}]
+    path = tmp_path / "challenge.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in made), encoding="utf-8")
+    result = challenge_pairs(classifier, path)
+    assert result and (result["pairs"], result["accuracy"], result["sentences_right"]) == (2, 0.5, 0.75)
+    (failed,) = result["failed"]
+    assert failed.story == "p2" and [s["right"] for s in failed.sentences] == [False, True]
+    assert [word.text for word in failed.sentences[1]["words"] if word.mark] == ["أمس"]
+    assert challenge_pairs(classifier, tmp_path / "none.jsonl") is None
