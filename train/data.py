@@ -73,8 +73,13 @@ def _example(row: dict[str, object], number: int, path: Path, schema: Schema) ->
 
 def split_of(story: str) -> str:
     """train, development or test, from the story's name alone: the same in every run and on every machine."""
-    point = int.from_bytes(hashlib.sha256(story.encode()).digest()[:8], "big") / 2**64
+    point = _point(story)
     return SPLITS[0] if point < _SHARES[0] else SPLITS[1] if point < _SHARES[0] + _SHARES[1] else SPLITS[2]
+
+
+def _point(name: str) -> float:
+    """A number in [0, 1) that a name always gets."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
 
 
 def split(examples: Iterable[Example]) -> dict[str, list[Example]]:
@@ -89,6 +94,11 @@ def split(examples: Iterable[Example]) -> dict[str, list[Example]]:
             raise InputError(f"expected {', '.join(SPLITS)} as split of {example.id}, got {name!r}; mend or empty it")
         parts[name].append(example)
     return parts
+
+
+def thinned(examples: Iterable[Example], keep: float, schema: Schema) -> list[Example]:
+    """The examples without most of those that have no topic at all: the share `keep` stays, chosen by their ids."""
+    return [e for e in examples if set(e.labels.values()) != {schema.absent} or _point(f"keep {e.id}") < keep]
 
 
 def label_numbers(examples: Sequence[Example], schema: Schema) -> np.ndarray:

@@ -1,0 +1,88 @@
+"""The export and its gate."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from train.export import Gate, export, gate_examples
+from train.graph import ClassifierGraph
+from wijha import Classifier, InputError
+from wijha.runtime import TorchRuntime
+
+
+@pytest.fixture
+def folder(model: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(model, tmp_path / "model"))
+
+
+def test_the_graph_gives_the_numbers_of_the_stock_model(model: Path) -> None:
+    stock = AutoModelForSequenceClassification.from_pretrained(model, dtype=torch.float32).eval()
+    ids = torch.randint(5, 200, (4, 20), generator=torch.Generator().manual_seed(0))
+    mask = (torch.arange(20) < torch.tensor([20, 13, 2, 1])[:, None]).long()
+    with torch.no_grad():
+        graph = ClassifierGraph(stock)
+        assert graph.stock_bert
+        expected = stock(input_ids=ids, attention_mask=mask).logits
+        assert torch.allclose(graph(ids, mask), expected, atol=1e-5)
+        graph.stock_bert = False
+        assert torch.equal(graph(ids, mask), expected)
+
+
+def test_export_writes_files_and_figures(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("openvino", reason="openvino is not installed")
+    result = export(folder)
+    assert json.loads((folder / "export.json").read_text(encoding="utf-8")) == result
+    assert result["split"] == "development" and result["openvino"]["f32"]["accepted"]
+    assert result["openvino"]["f32"]["label_agreement"] == 1
+    files = {path.name for path in (folder / "openvino").iterdir()}
+    assert files >= {"model.xml", "model.bin"}
+    assert ("int8.xml" in files) == result["openvino"]["int8"]["accepted"]
+    printed = capsys.readouterr().out
+    assert "openvino f32  accepted: 100.00% of the labels of torch" in printed
+    assert (folder / "openvino" / "model.bin").stat().st_size < 1.1 * (folder / "model.safetensors").stat().st_size
+
+
+class _Wrong(TorchRuntime):
+    """Mistakes one sentence in `every`; drifts with the batch by `drift`."""
+
+    every, drift = 0, 0.0
+
+    def logits(self, rows: Sequence[Sequence[int]], pad: int) -> np.ndarray:
+        result = super().logits(rows, pad)
+        wrong = [self.every > 0 and sum(row) % self.every == 0 for row in rows]
+        result[wrong] = -result[wrong]
+        result[:, 0] += self.drift * len(rows)
+        return result
+
+
+@pytest.mark.parametrize(
+    ("every", "drift", "figure"), [(2, 0.0, "label_agreement"), (0, 0.05, "score_change_by_batch"), (0, 0.0, "")]
+)
+def test_the_gate_refuses_wrong_labels_and_scores_that_depend_on_the_batch(
+    folder: Path, every: int, drift: float, figure: str
+) -> None:
+    reference = Classifier.load(folder, "cpu", "torch")
+    gate = Gate(reference, gate_examples(folder, reference.schema)[2])
+    runtime = _Wrong(folder, "cpu")
+    runtime.every, runtime.drift = every, drift
+    result = gate.check(runtime)
+    assert result["accepted"] == (not figure)
+    if figure == "label_agreement":
+        assert result[figure] < 0.99
+    elif figure:
+        assert result[figure] > 1e-3
+
+
+def test_without_the_training_data_nothing_is_written(folder: Path) -> None:
+    (folder / "metrics.json").unlink()
+    with pytest.raises(InputError, match=r"expected the data that .*metrics\.json names"):
+        export(folder)
+    assert not (folder / "export.json").exists() and not (folder / "openvino").exists()

@@ -1,0 +1,195 @@
+"""Write the files of the fast CPU runtime into a saved model, each precision only if it passes a gate.
+
+    python -m train.export runs/default/model
+
+MODEL/openvino/ gets the model in half precision (computed in f32, or in bf16 where the processor has it) and in int8.
+On the development split every precision must give the labels of torch in 99 % of the cells, lose at most 0.3
+points of Favg3 and give a sentence the same score alone and among others; MODEL/export.json says what was accepted,
+with the figures. Wants the packages openvino and, for int8, nncf.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from train.command import one_sentence_errors
+from train.data import Example, file_sha256, label_numbers, load_examples, split
+from train.evaluation import training_examples
+from train.graph import ClassifierGraph
+from train.scores import cell_counts, evaluate_counts
+from wijha.classifier import Classifier, read_settings
+from wijha.errors import InputError
+from wijha.extras import need
+from wijha.files import write_json
+from wijha.runtime import OpenVinoRuntime, Runtime, has_bf16, no_progress_bar
+from wijha.schema import Schema
+from wijha.tokenizer import TextEncoder
+
+AGREEMENT, FAVG3, SCORE = 0.99, 0.003, 1e-3
+"""The gate: least share of equal labels, most loss of Favg3, most change of a score by the batch."""
+_CALIBRATION = 300
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path)
+    arguments = parser.parse_args()
+    with one_sentence_errors():
+        export(arguments.model)
+
+
+def export(folder: Path) -> dict[str, Any]:
+    """Write MODEL/openvino and MODEL/export.json; returns what export.json holds.
+
+    Raises InputError when a package is missing, the folder is no model, or the data that it was trained on is not here.
+    """
+    need("openvino", "cpu")
+    schema = Schema.from_dict(read_settings(folder).get("schema"), f"{folder}/config.json")
+    calibration, name, examples = gate_examples(folder, schema)
+    reference = Classifier.load(folder, "cpu", "torch")
+    (folder / "export.json").unlink(missing_ok=True)  # without it no half-written file is ever used
+    shutil.rmtree(folder / "openvino", ignore_errors=True)
+    write_openvino(folder)
+    notes = {} if write_int8(folder, calibration) else {"int8": "the package nncf is not installed"}
+    if not has_bf16():
+        notes["bf16"] = "this processor does not compute in bf16"
+    gate = Gate(reference, examples)
+    judged = {}
+    for precision in ("f32", "bf16", "int8"):
+        if precision in notes:
+            judged[precision] = {"accepted": False, "note": notes[precision]}
+        else:
+            judged[precision] = gate.check(OpenVinoRuntime(folder, precision))
+        print(f"openvino {precision:<4} {_sentence(judged[precision])}")
+    if not judged["int8"]["accepted"]:
+        for path in (folder / "openvino").glob("int8.*"):
+            path.unlink()
+    result = {
+        "weights": file_sha256(folder / "model.safetensors"),
+        "split": name,
+        "sentences": len(examples),
+        "gate": {"label_agreement": AGREEMENT, "favg3_loss": FAVG3, "score_change_by_batch": SCORE},
+        "favg3_torch": gate.favg3,
+        "openvino": judged,
+    }
+    write_json(folder / "export.json", result)
+    sizes = sum(path.stat().st_size for path in (folder / "openvino").iterdir())
+    print(f"{folder}/openvino ({sizes / 1e6:.1f} MB), checked on {len(examples):,} sentences of the {name} split")
+    return result
+
+
+def gate_examples(folder: Path, schema: Schema) -> tuple[list[str], str, list[Example]]:
+    """Texts to calibrate int8 with, the name of the split that judges, its examples."""
+    train, test = training_examples(folder, schema)
+    files = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]["data"] if train else []
+    development = split([row for path in files for row in load_examples(Path(path), schema)])["development"]
+    if not development and not test:
+        raise InputError(
+            f"expected the data that {folder}/metrics.json names, to compare with; found none: run this where it is"
+        )
+    if not development:
+        print("no development split is left of the model's data: judging by the test split instead")
+    step = max(1, len(train) // _CALIBRATION)
+    return [example.text for example in train[::step]], *(
+        ("development", development) if development else ("test", test)
+    )
+
+
+def write_openvino(folder: Path) -> None:
+    """MODEL/openvino/model.xml and model.bin: the weights in half precision, rows and width open."""
+    openvino = need("openvino", "cpu")
+    with no_progress_bar():
+        model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True)
+    ids = torch.ones(2, 9, dtype=torch.long)
+    mask = torch.ones_like(ids)
+    mask[1, 5:] = 0
+    with torch.no_grad(), warnings.catch_warnings(action="ignore"):  # the tracer's, on shapes that stay open
+        graph = ClassifierGraph(model.float().eval()).eval()
+        converted = openvino.convert_model(graph, example_input={"input_ids": ids, "attention_mask": mask})
+    openvino.save_model(converted, folder / "openvino" / "model.xml", compress_to_fp16=True)
+
+
+def write_int8(folder: Path, texts: Sequence[str]) -> bool:
+    """MODEL/openvino/int8.xml: weights and activations in int8 with scales fixed on `texts`; False without nncf.
+
+    Fixed scales, unlike dynamic quantisation, leave a row's result independent of the rows beside it.
+    """
+    os.environ.setdefault("NNCF_LOG_LEVEL", "ERROR")
+    try:
+        import nncf
+    except ModuleNotFoundError:
+        return False
+    nncf.set_log_level(logging.ERROR)
+    openvino = need("openvino", "cpu")
+    rows = [np.array([ids], dtype=np.int64) for ids in TextEncoder(folder).ids(texts)]
+    inputs = nncf.Dataset([{"input_ids": row, "attention_mask": np.ones_like(row)} for row in rows])
+    model = openvino.Core().read_model(folder / "openvino" / "model.xml")
+    quantised = nncf.quantize(
+        model,
+        inputs,
+        model_type=nncf.ModelType.TRANSFORMER,
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(rows),
+    )
+    openvino.save_model(quantised, folder / "openvino" / "int8.xml")
+    return True
+
+
+class Gate:
+    """Judges runtimes by what torch in fp32 says of the same sentences."""
+
+    def __init__(self, reference: Classifier, examples: Sequence[Example]) -> None:
+        self.reference, self.texts = reference, [example.text for example in examples]
+        self.true = label_numbers(examples, reference.schema)
+        self.labels, self.favg3 = self._judge(reference.probabilities(self.texts))
+
+    def check(self, runtime: Runtime) -> dict[str, Any]:
+        """The figures of a runtime and whether it is accepted."""
+        settings = read_settings(self.reference.folder)
+        other = Classifier(self.reference.folder, runtime, self.reference.schema, settings.get("temperatures", {}))
+        together = other.probabilities(self.texts)
+        labels, favg3 = self._judge(together)
+        some = range(0, len(self.texts), max(1, len(self.texts) // 50))
+        alone = np.concatenate([other.probabilities([self.texts[number]]) for number in some])
+        figures = {
+            "label_agreement": float((labels == self.labels).mean()),
+            "favg3": favg3,
+            "score_change_by_batch": float(np.abs(alone - together[list(some)]).max()),
+        }
+        accepted = (
+            figures["label_agreement"] >= AGREEMENT
+            and self.favg3 - favg3 <= FAVG3
+            and figures["score_change_by_batch"] <= SCORE
+        )
+        return {"accepted": accepted, **{name: round(value, 6) for name, value in figures.items()}}
+
+    def _judge(self, probabilities: np.ndarray) -> tuple[np.ndarray, float]:
+        labels = probabilities.argmax(axis=-1)
+        counts = cell_counts(labels, self.true, probabilities.shape[-1])
+        return labels, evaluate_counts(counts, self.reference.schema)["favg3"]
+
+
+def _sentence(result: dict[str, Any]) -> str:
+    if "note" in result:
+        return f"left out: {result['note']}"
+    return (
+        f"{'accepted' if result['accepted'] else 'refused'}: {result['label_agreement']:.2%} of the labels of torch, "
+        f"Favg3 {result['favg3']:.4f}, a score changes by at most {result['score_change_by_batch']:.5f} with its batch"
+    )
+
+
+if __name__ == "__main__":
+    main()
