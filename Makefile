@@ -34,6 +34,9 @@ predict: setup  ## classify the file IN into OUT with MODEL
 	@mkdir -p $(dir $(OUT))
 	@$(BIN)/wijha predict $(IN) $(OUT) --model $(MODEL)
 
+report: setup  ## a page to look at: errors, curves, slices of MODEL (MODEL/report.html, never committed)
+	@$(BIN)/python -m train.report $(MODEL)
+
 pretrain: setup  ## pre-train the encoder from plain text (hours on a CPU; configs/pretrain.yaml)
 	@$(BIN)/python -m train.pretrain configs/pretrain.yaml
 
@@ -50,4 +53,4 @@ check: setup  ## lint, types, and the corpus' own checks
 	@$(BIN)/mypy
 	@$(BIN)/python -m train.corpus check --frozen
 
-.PHONY: help setup train evaluate predict pretrain release test check
+.PHONY: help setup train evaluate predict report pretrain release test check

@@ -89,8 +89,6 @@ class FinetuneConfig:
     """Labelled files that are used where they are there, such as hydrated annotations."""
     normalize: tuple[str, ...] = ()
     """Normalisation steps put before the encoder's own tokenizer; ours needs none. See train/tokenizer.py."""
-    keep_absent: float = 1.0
-    """Share of the training rows without any topic that is kept: many of them in one part teach its style, not more."""
     epochs: int = 6
     """Passes over the training split at most."""
     batch: int = 32
@@ -129,7 +127,7 @@ class FinetuneConfig:
             for name in ("warmup", "dropout", "word_dropout", "label_smoothing")
             if not 0 <= (value := getattr(self, name)) < 1
         ]
-        for name in ("epochs", "batch", "length", "patience", "learning_rate", "layer_decay", "keep_absent"):
+        for name in ("epochs", "batch", "length", "patience", "learning_rate", "layer_decay"):
             if getattr(self, name) <= 0:
                 found.append(f"{name} must be positive, got {getattr(self, name)}")
         if self.precision not in ("auto", "bf16", "fp32"):

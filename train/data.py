@@ -96,11 +96,6 @@ def split(examples: Iterable[Example]) -> dict[str, list[Example]]:
     return parts
 
 
-def thinned(examples: Iterable[Example], keep: float, schema: Schema) -> list[Example]:
-    """The examples without most of those that have no topic at all: the share `keep` stays, chosen by their ids."""
-    return [e for e in examples if set(e.labels.values()) != {schema.absent} or _point(f"keep {e.id}") < keep]
-
-
 def label_numbers(examples: Sequence[Example], schema: Schema) -> np.ndarray:
     """Label numbers, shape (examples, topics); UNLABELLED where a topic has none."""
     number = {None: UNLABELLED} | {name: index for index, name in enumerate(schema.label_names)}

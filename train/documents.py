@@ -31,6 +31,7 @@ def main() -> None:
             keep_result(model)
         fill(Path("README.md"), blocks())
         fill(Path("configs/README.md"), {"results": results_table()})
+        fill(Path("data/README.md"), {"parts": parts_table()})
 
 
 def keep_result(model: Path) -> Path:
@@ -71,6 +72,17 @@ def results_table() -> str:
         trained = runs[0]["run"]["sentences"]["train"]
         lines.append(f"| {name} | {len(runs)} | {trained:,} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def parts_table() -> str:
+    """The same recipe trained on the written part alone and on both parts."""
+    bare, both = RESULTS / "default-seed13.json", SHIPPED / EVALUATION
+    if not (bare.exists() and both.exists()):
+        return "Not run yet."
+    rows = {"written part alone": bare, "written and annotated part": both}
+    systems = {name: json.loads(path.read_text(encoding="utf-8"))["systems"]["model"] for name, path in rows.items()}
+    sentences = json.loads(both.read_text(encoding="utf-8"))["sentences"]
+    return markdown_table({"sentences": sentences, "systems": systems})
 
 
 def blocks() -> dict[str, str]:

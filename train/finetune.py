@@ -30,7 +30,7 @@ from train.calibration import calibrate
 from train.card import write_card
 from train.command import run
 from train.config import FinetuneConfig, as_dict
-from train.data import encode, load_examples, split, thinned
+from train.data import encode, load_examples, split
 from train.evaluation import score
 from train.losses import TopicLoss, label_weights
 from train.model import build_classifier, load_tokenizer, parameter_groups
@@ -59,7 +59,6 @@ def finetune(config: FinetuneConfig) -> Path:
     splits = split([example for path in files for example in load_examples(path, schema)])
     if empty := [name for name in ("train", "development") if not splits[name]]:
         raise InputError(f"expected rows of several stories in every split, got none for {', '.join(empty)}; add data")
-    splits["train"] = thinned(splits["train"], config.keep_absent, schema)
     print(describe_data(files, config.optional_data, splits), flush=True)
 
     set_seed(config.seed)

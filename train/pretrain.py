@@ -36,7 +36,7 @@ def main() -> None:
 
 def pretrain(config: PretrainConfig) -> Path:
     """Train an encoder by `config`; returns its folder. Resumes where an earlier call with the same config stopped."""
-    accelerator = Accelerator(mixed_precision="bf16")
+    accelerator = Accelerator()
     with accelerator.main_process_first():
         tokenizer = prepare(config)
     train = load_blocks(config.output / "shards", "train", config.block - 1)
@@ -59,7 +59,7 @@ def pretrain(config: PretrainConfig) -> Path:
             group["lr"] = config.learning_rate * schedule(step / steps, config)
         ids, positions = masker(block_batch(train, step, config), step / steps, step)
         mine = slice_for(accelerator, ids, positions)
-        with accelerator.autocast():
+        with torch.autocast(accelerator.device.type, torch.bfloat16):
             loss = loss_of(model, *mine, config.bag_of_words)
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(model.parameters(), 1.0)

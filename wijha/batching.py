@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
@@ -20,12 +21,16 @@ def windows(items: Iterable[Item], size: int = WINDOW) -> Iterator[list[Item]]:
         yield window
 
 
-def batches(lengths: Sequence[int], tokens: int = TOKENS_PER_BATCH) -> Iterator[list[int]]:
-    """Indices in batches of like length whose padded size stays within `tokens` (a longer item goes alone)."""
+def batches(lengths: Sequence[int], tokens: int = TOKENS_PER_BATCH, step: int = 0) -> Iterator[list[int]]:
+    """Indices in batches of like length whose padded size stays within `tokens` (a longer item goes alone).
+
+    With `step`, a batch holds only items whose length is the same when rounded up to a multiple of it.
+    """
+    widths = [-(-length // step) * step for length in lengths] if step else lengths
     batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        longest = lengths[batch[0]] if batch else lengths[index]
-        if batch and longest * (len(batch) + 1) > tokens:
+    for index in sorted(range(len(widths)), key=lambda i: (-widths[i], i)):
+        longest = widths[batch[0]] if batch else widths[index]
+        if batch and (longest * (len(batch) + 1) > tokens or (step and widths[index] != longest)):
             yield batch
             batch = []
         batch.append(index)
@@ -38,9 +43,18 @@ def map_batched(
     lengths: Sequence[int],
     compute: Callable[[list[Item]], Iterable[Result]],
     tokens: int = TOKENS_PER_BATCH,
+    step: int = 0,
+    workers: int = 1,
 ) -> list[Result]:
-    """`compute` over batches of like length; one result an item, in the order of the items."""
+    """`compute` over batches of like length; one result an item, in the order of the items.
+
+    `workers` batches are computed at a time, each in a thread of its own.
+    """
+    made = list(batches(lengths, tokens, step))
+    inputs = ([items[i] for i in batch] for batch in made)
     results: dict[int, Result] = {}
-    for batch in batches(lengths, tokens):
-        results.update(zip(batch, compute([items[i] for i in batch]), strict=True))
+    with ThreadPoolExecutor(workers) as pool:  # it starts no thread before it is given something
+        computed = map(compute, inputs) if workers == 1 or len(made) == 1 else pool.map(compute, inputs)
+        for batch, values in zip(made, computed, strict=True):
+            results.update(zip(batch, values, strict=True))
     return [results[i] for i in range(len(items))]

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 from safetensors import SafetensorError
-from transformers import AutoTokenizer
 
 from wijha.batching import map_batched, windows
 from wijha.errors import InputError
-from wijha.runtime import Runtime, TorchRuntime
+from wijha.runtime import Runtime, load_runtime
 from wijha.schema import Schema
+from wijha.tokenizer import TextEncoder
 
 SETTINGS = "wijha"  # the key of config.json that holds schema, temperatures and thresholds
 
@@ -53,21 +54,23 @@ class Classifier:
 
     def __init__(self, folder: Path, runtime: Runtime, schema: Schema, temperatures: Mapping[str, float]) -> None:
         self.folder, self.runtime, self.schema = folder, runtime, schema
-        self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self._encoder = TextEncoder(folder)
         self._temperatures = np.array([temperatures.get(name, 1.0) for name in schema.topic_names])
 
     @classmethod
-    def load(cls, folder: str | Path | None = None, device: str | None = None) -> Classifier:
+    def load(cls, folder: str | Path | None = None, device: str | None = None, runtime: str = "auto") -> Classifier:
         """Load a model folder (default: the one that ships with the repository).
 
-        Raises InputError when the folder is missing, is not one of ours or is only half written.
+        `device` is one of torch's; `runtime` one of wijha.runtime.RUNTIMES. Raises InputError when the folder is
+        missing, is not one of ours or is only half written, and when the runtime cannot be had.
         """
         path = default_model() if folder is None else Path(folder)
         settings = read_settings(path)
         schema = Schema.from_dict(settings.get("schema"), f"{path}/config.json")
         try:
-            runtime = TorchRuntime(path, device)
-            return cls(path, runtime, schema, settings.get("temperatures", {}))
+            return cls(path, load_runtime(path, device, runtime), schema, settings.get("temperatures", {}))
+        except InputError:
+            raise
         except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
             reason = str(error).strip().splitlines()[0]
             raise InputError(f"expected a whole model in {path}, got: {reason}; copy or train it again") from error
@@ -112,10 +115,24 @@ class Classifier:
         shape = (len(texts), len(self.schema.topics), len(self.schema.labels))
         if not texts:
             return np.zeros(shape, dtype=np.float32)
-        ids = self.tokenizer(texts, truncation=True)["input_ids"]
-        pad = self.tokenizer.pad_token_id
-        rows = map_batched(ids, [len(row) for row in ids], lambda batch: self.runtime.logits(batch, pad))
+        runtime, pad = self.runtime, self._encoder.pad
+        ids = self._encoder.ids(texts)
+        rows = map_batched(
+            ids,
+            [len(row) for row in ids],
+            lambda batch: runtime.logits(batch, pad),
+            runtime.tokens,
+            runtime.step,
+            runtime.workers,
+        )
         return np.stack(rows).reshape(shape)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """The stock tokenizer of the folder, for tools that expect one; it gives the ids that the classifier uses."""
+        from transformers import AutoTokenizer  # seconds: not for those who only classify
+
+        return AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
 
 
 def default_model() -> Path:

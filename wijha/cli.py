@@ -1,4 +1,4 @@
-"""The command line: wijha predict IN OUT, wijha info."""
+"""The command line: wijha predict IN... OUT, wijha verify IN... OUT, wijha info, report, demo."""
 
 from __future__ import annotations
 
@@ -7,55 +7,144 @@ import os
 import sys
 from pathlib import Path
 
+from wijha import archive, demo
 from wijha.errors import InputError
+
+_FORMATS = ".txt, .jsonl, .csv (each also .gz, .xz, .zst) or .parquet"
+_NOTES = """\
+Bad rows (broken JSON, no text, a wrong number of cells, not UTF-8) go to OUT.quarantine.jsonl with their line and the
+reason, and the job goes on. Finished chunks wait in OUT.job/ until all are there; after a kill, --resume goes on and
+gives the very same bytes. A text cell of a .csv output that begins with = + - @, tab or carriage return gets an
+apostrophe in front, so that no spreadsheet runs it. Exit codes: 0 done, 2 something is not as expected, 130 and 143
+stopped by Ctrl-C and SIGTERM.
+"""
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0 done, 2 something given is not as expected."""
+    """Run a command; returns the exit code: 0 done, 2 not as expected, 128 + n stopped by signal n."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here reaches for a hub
     arguments = parser().parse_args(words)
     try:
-        arguments.command(arguments)
+        return int(arguments.command(arguments) or 0)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except BrokenPipeError:
         return 0
-    return 0
+    except KeyboardInterrupt:
+        return 130
 
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     top = argparse.ArgumentParser(prog="wijha", description="Topics and stances of Arabic news sentences.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    command = commands.add_parser("predict", help="classify a file", description="Classify every row of a file.")
-    command.add_argument("source", metavar="IN", type=Path, help=".txt, .jsonl, .csv or .parquet")
-    command.add_argument("target", metavar="OUT", type=Path, help=".jsonl, .csv or .parquet")
-    command.add_argument("--text-column", default="text", help="the column to classify (default: text)")
-    command.add_argument("--articles", action="store_true", help="split each row into sentences first")
+    command = commands.add_parser(
+        "predict", help="classify files", description="Classify every row of files.", epilog=_NOTES
+    )
+    _add_files(command)
+    command.add_argument("--strict", action="store_true", help="stop at the first bad row instead of setting it aside")
+    leftover = command.add_mutually_exclusive_group()
+    leftover.add_argument("--resume", action="store_true", help="go on with an unfinished job")
+    leftover.add_argument("--restart", action="store_true", help="throw an unfinished job away and begin again")
+    command.add_argument("--chunk-rows", type=_positive, default=4096, help="rows a kill can lose (default: 4096)")
+    command.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help='ray: .parquet folders on many machines ("wijha[ray]")',
+    )
+    command.add_argument("--workers", type=_positive, default=1, help="model copies of --engine ray (default: 1)")
     command.set_defaults(command=predict)
+    proof = commands.add_parser(
+        "verify",
+        help="prove that no row is lost",
+        description="Prove that every row of IN stands exactly once in OUT or OUT.quarantine.jsonl.",
+    )
+    _add_files(proof)
+    proof.set_defaults(command=verify)
     information = commands.add_parser("info", help="say what a model is", description="Say what a model is.")
     information.set_defaults(command=info)
     for each in (command, information):
         each.add_argument("--model", type=Path, help="a model folder (default: the one that ships)")
+        each.add_argument("--runtime", default="auto", help="what computes (default: auto, the fastest that is there)")
+    archive.add_parser(commands)
+    demo.add_parser(commands)
     return top
 
 
-def predict(arguments: argparse.Namespace) -> None:
-    """wijha predict."""
-    from wijha.classifier import Classifier  # torch is slow to import: --help must not wait for it
-    from wijha.predict import predict_file
+def _add_files(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "sources", metavar="IN", nargs="+", help=f"{_FORMATS}; a folder, a quoted glob or several files are read too"
+    )
+    command.add_argument(
+        "target", metavar="OUT", type=Path, help=".jsonl, .csv or .parquet; a folder when IN names several"
+    )
+    command.add_argument("--text-column", default="text", help="the column to classify (default: text)")
+    command.add_argument("--articles", action="store_true", help="split each row into sentences first")
+    command.add_argument(
+        "--format", choices=("jsonl", "csv", "parquet"), help="format of the files in the folder OUT (default: as read)"
+    )
 
-    classifier = Classifier.load(arguments.model)
-    count = predict_file(arguments.source, arguments.target, classifier, arguments.text_column, arguments.articles)
-    print(f"{count:,} rows -> {arguments.target} ({classifier.runtime.name}, {classifier.folder})")
+
+def _positive(word: str) -> int:
+    if not word.isdigit() or int(word) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {word!r}")
+    return int(word)
+
+
+def predict(arguments: argparse.Namespace) -> int:
+    """wijha predict; returns the exit code."""
+    from wijha.jobs import Interrupted, interruptible  # torch is slow to import: --help must not wait for it
+
+    try:
+        with interruptible():
+            _predict(arguments)
+    except Interrupted as stop:
+        print(stop.note, file=sys.stderr)
+        return 128 + stop.signal
+    return 0
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    from wijha.chunks import Options
+    from wijha.classifier import Classifier
+    from wijha.jobs import run
+    from wijha.paths import Places, pair_up
+
+    if arguments.engine == "ray":
+        from wijha.ray_engine import predict_with_ray
+
+        predict_with_ray(arguments)
+        return
+    classifier = Classifier.load(arguments.model, runtime=arguments.runtime)
+    options = Options(arguments.text_column, arguments.articles, arguments.strict, arguments.chunk_rows)
+    pairs, places = pair_up(arguments.sources, arguments.target, arguments.format), Places(arguments.target)
+    counts = run(pairs, places, classifier, options, arguments.resume, arguments.restart)
+    print(f"{counts.rows_out:,} rows -> {arguments.target} ({classifier.runtime.name}, {classifier.folder})")
+    if counts.quarantined:
+        print(f"{counts.quarantined:,} of {counts.rows_in:,} input rows set aside in {places.quarantine}")
+
+
+def verify(arguments: argparse.Namespace) -> None:
+    """wijha verify."""
+    from wijha.chunks import Options
+    from wijha.paths import Places, pair_up
+    from wijha.verify import verify as prove
+
+    pairs = pair_up(arguments.sources, arguments.target, arguments.format)
+    counts = prove(pairs, Places(arguments.target), Options(arguments.text_column, arguments.articles))
+    print(
+        f"{counts.rows_in:,} input rows: each once, as {counts.rows_out:,} output rows "
+        f"and {counts.quarantined:,} quarantined"
+    )
 
 
 def info(arguments: argparse.Namespace) -> None:
     """wijha info."""
     from wijha.classifier import Classifier
 
-    classifier = Classifier.load(arguments.model)
+    classifier = Classifier.load(arguments.model, runtime=arguments.runtime)
     print(f"model    {classifier.folder}\nruntime  {classifier.runtime.name}")
     print(f"labels   {', '.join(classifier.schema.label_names)}")
     for topic in classifier.schema.topics:

@@ -1,29 +1,63 @@
-"""Rows in and out of .txt, .jsonl, .csv and .parquet files, one at a time."""
+"""Rows of .txt, .jsonl, .csv and .parquet files, one at a time; a bad row is named by line and set aside."""
 
 from __future__ import annotations
 
 import csv
+import gzip
+import io
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wijha.errors import InputError
+from wijha.writing import Row, defuse, write_rows
 
-Row = dict[str, Any]
+__all__ = ["Fault", "Record", "Row", "defuse", "read_rows", "records", "row_count", "suffix_of", "write_rows"]
+
 SUFFIXES = (".txt", ".jsonl", ".csv", ".parquet")
+COMPRESSED = (".gz", ".xz", ".zst")
 _ROWS_A_GROUP = 10_000
+_BLOCK = 1 << 20
+
+
+class Fault(NamedTuple):
+    """What is wrong with a row, without its text: expected `wanted`, found `found`; `advice`."""
+
+    wanted: str
+    found: str
+    advice: str
+
+    def at(self, path: Path, number: int) -> str:
+        """The sentence for a user."""
+        return f"expected {self.wanted} in {path} line {number}, found {self.found}; {self.advice}"
+
+
+class Record(NamedTuple):
+    """One row of a file, or what is wrong with it."""
+
+    number: int
+    """Line of a text file where the row begins, or row of a .parquet file; from 1."""
+    row: Row
+    fault: Fault | None = None
+    raw: str = ""
+    """The line of a bad row, undecodable bytes as lone surrogates."""
 
 
 def suffix_of(path: Path) -> str:
-    """The format of a file by its name. Raises InputError for a format that is not ours."""
-    if path.suffix not in SUFFIXES:
-        raise InputError(f"expected a {', '.join(SUFFIXES)} file, got {path.name}; convert it")
-    return path.suffix
+    """The format of a file by its name, compressed or not. Raises InputError for a format that is not ours."""
+    suffix = Path(path.stem).suffix if path.suffix in COMPRESSED else path.suffix
+    if suffix not in SUFFIXES or (suffix == ".parquet" and path.suffix in COMPRESSED):
+        raise InputError(
+            f"expected a {', '.join(SUFFIXES)} file, got {path.name}; convert it "
+            f"({', '.join(COMPRESSED)} behind the first three is read too)"
+        )
+    return suffix
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
@@ -31,151 +65,145 @@ def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
 
     Raises InputError naming the line where the file is not what its name says, is not UTF-8 or breaks off.
     """
+    for record in records(path):
+        if record.fault:
+            raise InputError(record.fault.at(path, record.number))
+        yield record.number, record.row
+
+
+def records(path: Path) -> Iterator[Record]:
+    """Every row of a file, the bad ones with their fault. Raises InputError when the file as a whole is not readable.
+
+    A .csv goes on behind a bad row as the csv module does; an unclosed quote swallows what follows it.
+    """
     reader = _READERS[suffix_of(path)]
     number = 0
     try:
-        for number, row in reader(path):
-            yield number, row
+        for record in reader(path):
+            number = record.number
+            yield record
     except FileNotFoundError as error:
         raise InputError(f"expected a file at {path}, found none; check the path") from error
     except IsADirectoryError as error:
         raise InputError(f"expected a file at {path}, found a folder; name a file in it") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"expected UTF-8 in {path}, found other bytes after line {number}; convert it") from error
-    except (pa.ArrowInvalid, csv.Error) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"expected a whole {path.suffix} file at {path}, got: {reason}; write it again") from error
+    except (pa.ArrowException, csv.Error, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        kind = "".join(path.suffixes[-2:]) if path.suffix in COMPRESSED else path.suffix
+        raise InputError(
+            f"expected a whole {kind} file at {path}, got after row {number}: {reason}; write it again"
+        ) from error
 
 
-def _read_txt(path: Path) -> Iterator[tuple[int, Row]]:
-    with open(path, encoding="utf-8-sig") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield number, {"text": line.strip()}
+def row_count(path: Path) -> int | None:
+    """Rows of a file where they are cheap to count (blank lines included), else None."""
+    if path.suffix == ".parquet":
+        return int(pq.read_metadata(path).num_rows)
+    if path.suffix not in (".txt", ".jsonl"):
+        return None
+    with open(path, "rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK), b""))
 
 
-def _read_jsonl(path: Path) -> Iterator[tuple[int, Row]]:
-    with open(path, encoding="utf-8-sig") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError:
-                row = None
-            if not isinstance(row, dict):
-                raise InputError(f"expected a JSON object in {path} line {number}, got {line.strip()[:40]!r}; mend it")
-            yield number, row
+def _binary(path: Path) -> Any:
+    if path.suffix == ".gz":
+        return gzip.open(path)
+    if path.suffix == ".xz":
+        return lzma.open(path)
+    return pa.input_stream(str(path), compression="zstd") if path.suffix == ".zst" else open(path, "rb")
 
 
-def _read_csv(path: Path) -> Iterator[tuple[int, Row]]:
-    with open(path, encoding="utf-8-sig", newline="") as lines:
-        reader = csv.DictReader(lines, strict=True)
-        for row in reader:
-            if None in row or None in row.values():
-                raise InputError(
-                    f"expected {len(reader.fieldnames or [])} columns in {path} line {reader.line_num}, "
-                    "got another number; quote cells that hold commas"
-                )
-            yield reader.line_num, row
+def _lines(path: Path, newline: str | None = None) -> Iterator[str]:
+    """Lines of UTF-8 text; other bytes come as lone surrogates. Raises InputError for UTF-16."""
+    with io.TextIOWrapper(_binary(path), "utf-8-sig", errors="surrogateescape", newline=newline) as lines:
+        for number, line in enumerate(lines):
+            if number == 0 and line.startswith(("\udcff\udcfe", "\udcfe\udcff")):
+                raise InputError(f"expected UTF-8 in {path}, found UTF-16; convert it")
+            yield line
 
 
-def _read_parquet(path: Path) -> Iterator[tuple[int, Row]]:
+def _encoding_fault(text: str) -> Fault | None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return Fault("UTF-8", "other bytes", "convert it")
+    return None
+
+
+def _read_txt(path: Path) -> Iterator[Record]:
+    for number, line in enumerate(_lines(path), 1):
+        if line.strip():
+            yield Record(number, {"text": line.strip()}, _encoding_fault(line), line)
+
+
+def _read_jsonl(path: Path) -> Iterator[Record]:
+    for number, line in enumerate(_lines(path), 1):
+        if line.strip():
+            row, fault = _parsed(line)
+            yield Record(number, row, fault, line)
+
+
+def _parsed(line: str) -> tuple[Row, Fault | None]:
+    if fault := _encoding_fault(line):
+        return {}, fault
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        return {}, Fault("a JSON object", f"{error.msg.lower()} at character {error.pos + 1}", "mend it")
+    except (ValueError, RecursionError):
+        return {}, Fault("a JSON object", "a number or a nesting without end", "mend it")
+    if not isinstance(row, dict):
+        return {}, Fault("a JSON object", f"a value of type {type(row).__name__}", "mend it")
+    if "\\u" in line and _encoding_fault(json.dumps(row, ensure_ascii=False)):
+        return {}, Fault("whole characters", "half of a surrogate pair", "mend it")
+    return row, None
+
+
+def _read_csv(path: Path) -> Iterator[Record]:
+    reader = csv.reader(_lines(path, newline=""), strict=True)
+    header: list[str] | None = None
+    while True:
+        start = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            if header is None:
+                raise
+            yield Record(start, {}, Fault("whole CSV cells", str(error), "mend the quotes"), str(error))
+            continue
+        if cells is None:
+            return
+        if header is None:
+            header = _header(cells, path)
+        elif cells:
+            yield Record(start, dict(zip(header, cells, strict=False)), _cell_fault(cells, header), "\x1f".join(cells))
+
+
+def _header(cells: list[str], path: Path) -> list[str]:
+    if _encoding_fault("".join(cells)):
+        raise InputError(f"expected UTF-8 in {path}, found other bytes in its first line; convert it")
+    if len(set(cells)) < len(cells):
+        raise InputError(f"expected a header of different names in {path}, found one twice; rename a column")
+    return cells
+
+
+def _cell_fault(cells: list[str], header: list[str]) -> Fault | None:
+    if len(cells) != len(header):
+        return Fault(f"{len(header)} columns", f"{len(cells)}", "quote cells that hold commas")
+    return _encoding_fault("".join(cells))
+
+
+def _read_parquet(path: Path) -> Iterator[Record]:
     number = 0
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(_ROWS_A_GROUP):
             for row in batch.to_pylist():
                 number += 1
-                yield number, row
+                yield Record(number, row)
 
 
-_READERS: dict[str, Callable[[Path], Iterator[tuple[int, Row]]]] = {
+_READERS: dict[str, Callable[[Path], Iterator[Record]]] = {
     ".txt": _read_txt,
     ".jsonl": _read_jsonl,
     ".csv": _read_csv,
     ".parquet": _read_parquet,
-}
-
-
-def write_rows(rows: Iterable[Row], path: Path) -> int:
-    """Write rows that share their columns; the file is whole or not there. Returns how many.
-
-    A .txt output is refused: it has no columns.
-    """
-    if suffix_of(path) == ".txt":
-        raise InputError(f"expected a .jsonl, .csv or .parquet output, got {path.name}; a .txt file has no columns")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        count = _WRITERS[path.suffix](iter(rows), temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return count
-
-
-def _write_jsonl(rows: Iterator[Row], path: Path) -> int:
-    count = 0
-    with open(path, "w", encoding="utf-8") as file:
-        for row in rows:
-            count += 1
-            file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
-        _flush(file)
-    return count
-
-
-def _write_csv(rows: Iterator[Row], path: Path) -> int:
-    count = 0
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = None
-        for row in rows:
-            count += 1
-            writer = writer or _started(csv.DictWriter(file, row))
-            writer.writerow({key: defuse(value) for key, value in row.items()})
-        _flush(file)
-    return count
-
-
-def _started(writer: csv.DictWriter[str]) -> csv.DictWriter[str]:
-    writer.writeheader()
-    return writer
-
-
-def defuse(value: Any) -> Any:
-    """A text cell that a spreadsheet would run as a formula gets an apostrophe in front (OWASP, CSV injection)."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
-
-
-def _write_parquet(rows: Iterator[Row], path: Path) -> int:
-    count, writer, chunk = 0, None, []
-    try:
-        for row in rows:
-            count += 1
-            chunk.append(row)
-            if len(chunk) == _ROWS_A_GROUP:
-                writer, chunk = _write_group(chunk, writer, path), []
-        if chunk or writer is None:
-            writer = _write_group(chunk, writer, path)
-    finally:
-        if writer:
-            writer.close()
-    return count
-
-
-def _write_group(chunk: list[Row], writer: pq.ParquetWriter | None, path: Path) -> pq.ParquetWriter:
-    table = pa.Table.from_pylist(chunk, schema=writer.schema if writer else None)
-    writer = writer or pq.ParquetWriter(path, table.schema)
-    writer.write_table(table)
-    return writer
-
-
-def _flush(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-_WRITERS: dict[str, Callable[[Iterator[Row], Path], int]] = {
-    ".jsonl": _write_jsonl,
-    ".csv": _write_csv,
-    ".parquet": _write_parquet,
 }

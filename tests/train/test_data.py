@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from train.data import UNLABELLED, encode, load_examples, split, split_of, thinned
+from train.data import UNLABELLED, encode, load_examples, split, split_of
 from wijha import InputError, Schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,12 +81,3 @@ def test_a_split_column_wins(tmp_path: Path) -> None:
     }
     with pytest.raises(InputError, match="expected train, development, test as split of a-1, got 'dev'"):
         split(load_examples(_write(tmp_path / "a.jsonl", ROW | {"split": "dev"}), SCHEMA))
-
-
-def test_thinning_drops_only_rows_without_a_topic(tmp_path: Path) -> None:
-    rows = [ROW | {"id": f"r{i}", "jerusalem_status": "favor" if i % 2 else "absent"} for i in range(400)]
-    examples = load_examples(_write(tmp_path / "a.jsonl", *rows), SCHEMA)
-    kept = thinned(examples, 0.25, SCHEMA)
-    assert [e for e in kept if e.labels["jerusalem_status"] == "favor"] == examples[1::2]
-    assert len(kept) - 200 == pytest.approx(50, abs=20)
-    assert thinned(examples, 0.25, SCHEMA) == kept and thinned(examples, 1.0, SCHEMA) == examples

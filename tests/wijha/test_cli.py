@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
+import os
+import pty
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pyarrow as pa
@@ -115,3 +119,157 @@ def test_formulas_are_defused_in_csv(tmp_path: Path, model: Path) -> None:
     _write(tmp_path / "in.jsonl", ["=HYPERLINK(1) نص", "نص عادي"])
     assert main(["predict", str(tmp_path / "in.jsonl"), str(tmp_path / "out.csv"), "--model", str(model)]) == 0
     assert [row["text"] for row in _read(tmp_path / "out.csv")] == ["'=HYPERLINK(1) نص", "نص عادي"]
+
+
+ARTICLES = ["جملة أولى عن جنيف. جملة ثانية؟ ثالثة!", "جملة وحيدة", "=1+1 جملة. أخرى."]
+
+
+@pytest.mark.parametrize("more", [(), ("--articles",)])
+@pytest.mark.parametrize("source", [".txt", ".jsonl", ".csv", ".parquet"])
+@pytest.mark.parametrize("target", [".jsonl", ".csv", ".parquet"])
+def test_verify_finds_a_removed_a_doubled_and_a_changed_row(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str], source: str, target: str, more: tuple[str, ...]
+) -> None:
+    _write(tmp_path / f"in{source}", ARTICLES)
+    words = [str(tmp_path / f"in{source}"), str(tmp_path / f"out{target}"), *more]
+    assert main(["predict", *words, "--model", str(model)]) == 0
+    assert main(["verify", *words]) == 0
+    assert "3 input rows: each once" in capsys.readouterr().out
+    rows = _read(tmp_path / f"out{target}")
+    changed = [rows[0], {**rows[1], "text": "نص آخر"}, *rows[2:]]
+    for spoiled, what in (
+        (rows[:1] + rows[2:], "it is missing"),
+        (rows[:-1], "it is missing"),
+        ([*rows[:2], rows[0], *rows[2:]], "a second time as row 3"),
+        ([*rows, rows[1]], "a second time"),
+        (changed, "as row 2 of"),
+    ):
+        _rewrite(tmp_path / f"out{target}", spoiled)
+        assert main(["verify", *words]) == 2
+        assert what in capsys.readouterr().err
+
+
+def _rewrite(path: Path, rows: list[dict[str, object]]) -> None:
+    """As a user's hand would, without our writer."""
+    if path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    elif path.suffix == ".csv":
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), path)
+
+
+def test_verify_reads_the_quarantine(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "نص"}\n{"text": 3}\n{}\n', encoding="utf-8")
+    words = [str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl")]
+    assert main(["predict", *words, "--model", str(model)]) == 0
+    assert main(["verify", *words]) == 0
+    quarantine = tmp_path / "out.jsonl.quarantine.jsonl"
+    lines = quarantine.read_text(encoding="utf-8").splitlines(keepends=True)
+    for spoiled in ("".join(lines[1:]), "".join(lines[:1]), "".join(lines + lines[-1:])):
+        quarantine.write_text(spoiled, encoding="utf-8")
+        assert main(["verify", *words]) == 2
+    assert "found one more: in.jsonl line 3" in capsys.readouterr().err
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Four files in three folders."""
+    folder = tmp_path / "archive"
+    for name in ("a.jsonl", "2023/b.csv", "2023/c.txt", "2024/d.parquet"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        _write(folder / name, TEXTS)
+    (folder / ".hidden.jsonl").write_text("not ours", encoding="utf-8")
+    (folder / "2024" / "e.jsonl.gz").write_bytes(gzip.compress(json.dumps({"text": TEXTS[0]}).encode()))
+    return folder
+
+
+MIRRORED = ["2023/b.csv", "2023/c.jsonl", "2024/d.parquet", "2024/e.jsonl", "a.jsonl"]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_folder_is_mirrored(tmp_path: Path, archive: Path, model: Path, inside: bool) -> None:
+    out = archive / "out" if inside else tmp_path / "out"
+    for _ in range(2):  # the second time the first outputs are there and are no inputs
+        assert main(["predict", str(archive), str(out), "--model", str(model)]) == 0
+        assert sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()) == MIRRORED
+    assert main(["verify", str(archive), str(out)]) == 0
+    (out / "2023" / "c.jsonl").write_text("", encoding="utf-8")
+    assert main(["verify", str(archive), str(out)]) == 2
+
+
+def test_a_glob_and_several_files(
+    tmp_path: Path, archive: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--model", str(model), "--format", "csv"]
+    assert main(["predict", f"{archive}/**/*.[jp]*", str(tmp_path / "glob"), *words]) == 0
+    made = sorted(str(path.relative_to(tmp_path / "glob")) for path in (tmp_path / "glob").rglob("*.*"))
+    assert made == ["2024/d.csv", "2024/e.csv", "a.csv"]
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    assert main(["predict", "../archive/2023/b.csv", "../archive/a.jsonl", "several", *words]) == 0
+    made = sorted(str(path) for path in Path().rglob("*.*"))
+    assert made == ["several/2023/b.csv", "several/a.csv"]
+    assert main(["predict", "../archive/nothing*.csv", "several", *words]) == 2
+    assert "files in ../archive/nothing*.csv, found none" in capsys.readouterr().err
+
+
+def test_outputs_never_leave_their_folder(
+    tmp_path: Path, archive: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out" / "2023").symlink_to(tmp_path / "elsewhere")
+    assert main(["predict", str(archive), str(tmp_path / "out"), "--model", str(model)]) == 2
+    assert "found a link out of it" in capsys.readouterr().err
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_names_that_clash(tmp_path: Path, archive: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, words = str(archive / "a.jsonl"), ["--model", str(model)]
+    _write(archive / "a.txt", TEXTS)
+    for given, sentence in (
+        ([str(archive), str(tmp_path / "out")], "expected inputs of different names, a.jsonl and a.txt"),
+        ([source, source], "expected an output other than the input"),
+        ([source, str(archive / "2023" / "b.csv"), str(tmp_path / "out.csv")], "expected a folder as output"),
+        ([source, str(tmp_path / "out.txt")], "expected a .jsonl, .csv or .parquet output"),
+    ):
+        assert main(["predict", *given, *words]) == 2
+        assert sentence in capsys.readouterr().err
+
+
+def test_one_bad_file_among_many_is_told_before_anything_is_done(
+    tmp_path: Path, archive: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (archive / "2024" / "f.csv").write_text("title\nنص\n", encoding="utf-8")
+    assert main(["predict", str(archive), str(tmp_path / "out"), "--model", str(model)]) == 2
+    assert "expected a column 'text' in" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists() and not (tmp_path / "out.job").exists()
+
+
+def test_a_bar_with_rate_and_time_left_on_a_terminal(tmp_path: Path, model: Path) -> None:
+    _write(tmp_path / "in.jsonl", TEXTS * 20)
+    screen, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 100))
+    command = ["predict", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"), "--chunk-rows", "20"]
+    done = subprocess.run(
+        [sys.executable, "-m", "wijha.cli", *command, "--model", str(model)],
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        check=True,
+        cwd=Path(__file__).resolve().parents[2],
+    )
+    os.close(terminal)
+    shown = b"".join(iter(lambda: _available(screen), b"")).decode()
+    assert "60.0/60.0" in shown and "rows/s" in shown and "نص" not in shown
+    assert b"60 rows -> " in done.stdout
+
+
+def _available(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:  # Linux: the other end is closed and everything is read
+        return b""

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from train.data import Example, load_examples
+from train.report.measures import year
 from train.report.scored import Scored, score_sentences
 from train.scores import intervals, resampling_weights
 from wijha.batching import windows
@@ -43,13 +44,9 @@ class Mistake:
     predicted: str
     score: float
     """Calibrated probability of the predicted label."""
+    year: str
     words: list[Word] = field(default_factory=list)
     """The sentence with its words marked; empty where they were not computed."""
-
-    @property
-    def year(self) -> str:
-        """Year of the sentence, if its date is given."""
-        return self.example.fields.get("date", "")[:4]
 
 
 def mistakes(scored: Scored, classifier: Classifier, explained: int = EXPLAINED) -> list[Mistake]:
@@ -67,6 +64,7 @@ def mistakes(scored: Scored, classifier: Classifier, explained: int = EXPLAINED)
             labels[scored.true[r, t]],
             labels[scored.predicted[r, t]],
             score,
+            year(scored.examples[r]),
             next(marked, []),
         )
         for score, r, t in cells

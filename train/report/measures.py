@@ -23,7 +23,8 @@ from wijha.text import normalise
 BINS = 15
 OUTLETS = 12
 FEW = 10  # fewer stories than this give no interval worth printing
-_WORDS = ((15, "up to 15 words"), (30, "16 to 30 words"), (50, "31 to 50 words"), (10**9, "over 50 words"))
+_WORDS = ((15, "1 to 15 words"), (30, "16 to 30 words"), (50, "31 to 50 words"), (10**9, "51 words or more"))
+_YEAR = re.compile(r"(?:19|20)\d\d")
 # Cues in the form that wijha.text.normalise gives: alefs folded, no marks.
 _NEGATED = re.compile(r"\b[وف]?(?:لا|لم|لن|ليس|ليست|ليسوا|غير|دون|بدون|بلا|عدم|بعدم)\b")
 _HEDGED = re.compile(
@@ -127,7 +128,7 @@ def _slicers(examples: Sequence[Example]) -> dict[str, Callable[[Example], str]]
 
     return {
         "Outlet": outlet,
-        "Year": lambda example: example.fields.get("date", "")[:4] or "not given",
+        "Year": lambda example: year(example) or "not given",
         "Length": lambda example: next(name for most, name in _WORDS if len(example.text.split()) <= most),
         "Form": field("form"),
         "Line": field("line"),
@@ -135,6 +136,13 @@ def _slicers(examples: Sequence[Example]) -> dict[str, Callable[[Example], str]]
         "Corpus": field("corpus"),
         "Wording": _wording,
     }
+
+
+def year(example: Example) -> str:
+    """Year of a sentence's date, however the date is written (`<=2019-04`: no later than); empty without one."""
+    written = example.fields.get("date", "")
+    found = _YEAR.search(written)
+    return f"{'until ' * written.startswith('<=')}{found[0]}" if found else ""
 
 
 def _wording(example: Example) -> str:

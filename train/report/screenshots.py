@@ -1,7 +1,7 @@
 """Pictures of a page in light, dark and on a phone, by headless Chromium.
 
-    python -m train.report.screenshots runs/default/model/report.html runs/screenshots
-    python -m train.report.screenshots http://127.0.0.1:7860 runs/screenshots        # a running `wijha demo`
+python -m train.report.screenshots runs/default/model/report.html runs/screenshots
+python -m train.report.screenshots http://127.0.0.1:7860 runs/screenshots        # a running `wijha demo`
 """
 
 from __future__ import annotations
@@ -63,9 +63,7 @@ def chromium() -> Iterator[Any]:
     except ModuleNotFoundError:
         raise InputError("expected the package selenium, found it missing; run: pip install selenium") from None
     if missing := [name for name, path in programs.items() if not path]:
-        raise InputError(
-            f"expected {' and '.join(missing)}, found none; run: apt-get install chromium chromium-driver"
-        )
+        raise InputError(f"expected {' and '.join(missing)}, found none; run: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = str(programs["chromium"])
     for word in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "hide-scrollbars"):

@@ -1,0 +1,211 @@
+"""wijha report: counts, samples, and what it says where something is missing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from wijha import InputError, archive
+from wijha.archive_query import Selection, read_archive
+
+pytest.importorskip("duckdb", reason='wijha report needs duckdb: pip install "wijha[report]"')
+
+ROOT = Path(__file__).resolve().parents[2]
+HOSTILE = '</script><img src=x onerror="document.title=1">'
+
+
+def made(count: int = 240) -> list[dict[str, Any]]:
+    """Rows of four months, three outlets, two topics."""
+    rows = []
+    for number in range(count):
+        settlement = ("favor", "against", "neutral", "absent")[number % 4]
+        rows.append(
+            {
+                "text": f"{HOSTILE if number == 1 else 'جملة'} {number}",
+                "date": f"2013-0{number % 4 + 1}-1{number % 10}",
+                "outlet": ("الجزيرة", "bbc", "cnn")[number % 3],
+                "settlement_stance": settlement,
+                "settlement_score": 0.9,
+                "zones_stance": "favor" if number % 10 == 0 else "absent",
+            }
+        )
+    return rows
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    if path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def without(rows: list[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
+    return [{key: value for key, value in row.items() if key not in names} for row in rows]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_counts_are_those_of_the_rows(tmp_path: Path, suffix: str) -> None:
+    rows = made()
+    found = read_archive(write(tmp_path / f"a{suffix}", rows), Selection())
+    assert found.sentences == 240 and found.present == {"settlement": 180, "zones": 24}
+    assert found.unit == "month" and found.periods == ["2013-01", "2013-02", "2013-03"]
+    expected = Counter(
+        (r["settlement_stance"], r["outlet"], r["date"][:7]) for r in rows if r["settlement_stance"] != "absent"
+    )
+    assert {(c.label, c.outlet, c.period): c.count for c in found.cells["settlement"]} == expected
+    texts = {row["text"]: row for row in rows}
+    for cell in found.cells["settlement"]:
+        assert 0 < len(cell.sample) <= 6
+        for text, note in cell.sample:
+            row = texts[text]
+            assert (row["settlement_stance"], row["outlet"], row["date"][:7]) == (cell.label, cell.outlet, cell.period)
+            assert note == f"{row['outlet']} · {row['date']}"
+
+
+def test_the_page_is_one_safe_file_that_is_the_same_twice(tmp_path: Path) -> None:
+    source, page = write(tmp_path / "a.parquet", made()), tmp_path / "page.html"
+    archive.archive_report(source, page)
+    first = page.read_text(encoding="utf-8")
+    archive.archive_report(source, page)
+    assert page.read_text(encoding="utf-8") == first
+    assert "<img" not in first and "http://" not in first.replace("http://www.w3.org", "") and "https://" not in first
+    assert first.count("</script>") == 2 and "الجزيرة" in first
+    data = json.loads(first.split('id="data">')[1].split("</script>")[0])
+    assert any(text.startswith(HOSTILE) for text, _ in data["texts"])
+    assert first.count("data-point=") == len(data["points"])
+
+
+@pytest.mark.parametrize(
+    ("missing", "message", "kept"),
+    [
+        (("date",), "No charts over time: the archive has no column date.", "By outlet"),
+        (("outlet",), "No tables by outlet: the archive has no column outlet.", "Stances over time"),
+        (("date", "outlet"), "No charts over time", "Share of the topics"),
+    ],
+)
+def test_missing_columns_are_said_in_place(tmp_path: Path, missing: tuple[str, ...], message: str, kept: str) -> None:
+    page = tmp_path / "page.html"
+    archive.archive_report(write(tmp_path / "a.jsonl", without(made(), *missing)), page)
+    text = page.read_text(encoding="utf-8")
+    assert message in text and kept in text
+    assert ("<svg" in text) == ("date" not in missing)
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        (Selection(topics=("weather",)), "No topic &#39;weather&#39; in the archive; it has settlement, zones."),
+        (Selection(outlets=("nobody",)), "No row is selected"),
+        (Selection(since="2020-01-01"), "No row is selected"),
+        (Selection(topics=("zones",), since="2013-03-12", until="2013-03-12"), "is about zones: it has no chart"),
+    ],
+)
+def test_a_selection_of_nothing_is_said_and_nothing_is_drawn(
+    tmp_path: Path, selection: Selection, message: str
+) -> None:
+    page = tmp_path / "page.html"
+    archive.archive_report(write(tmp_path / "a.jsonl", made()), page, selection)
+    text = page.read_text(encoding="utf-8")
+    assert message in text and "There is nothing to draw" in text and "<svg" not in text
+
+
+def test_a_selection_narrows(tmp_path: Path) -> None:
+    source = write(tmp_path / "a[1].parquet", made())  # a name that reads as a pattern
+    found = read_archive(source, Selection(("settlement",), ("bbc",), "2013-02-01", "2013-03-31"))
+    assert found.topics == ["settlement"] and found.sentences == 40
+    assert {cell.outlet for cell in found.cells["settlement"]} == {"bbc"}
+    assert set(found.periods) == {"2013-02", "2013-03"}
+
+
+def test_dates_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
+    rows = made()
+    rows[0]["date"], rows[1]["date"], rows[2]["date"] = "yesterday", None, "03/02/2013"
+    found = read_archive(write(tmp_path / "a.jsonl", rows), Selection())
+    assert found.notes == ["2 of 180 sentences have no readable date: not in the charts over time."]
+    unreadable = [{**row, "date": "?"} for row in rows]
+    assert (
+        "no date of the archive can be read"
+        in read_archive(write(tmp_path / "b.jsonl", unreadable), Selection()).notes[0]
+    )
+
+
+def test_many_outlets_become_others(tmp_path: Path) -> None:
+    rows = [{**row, "outlet": f"o{number % 40:02d}" if number % 5 else None} for number, row in enumerate(made(800))]
+    found = read_archive(write(tmp_path / "a.parquet", rows), Selection())
+    names = {cell.outlet for cell in found.cells["settlement"]}
+    assert len(names) == 14 and {"(other outlets)", "(no outlet)"} <= names
+    assert sum(cell.count for cell in found.cells["settlement"]) == 600
+
+
+@pytest.mark.parametrize(("days", "unit"), [(20, "day"), (300, "month"), (2500, "quarter"), (9000, "year")])
+def test_the_unit_keeps_the_columns_few(tmp_path: Path, days: int, unit: str) -> None:
+    from datetime import date, timedelta
+
+    rows = [{**row, "date": str(date(1999, 12, 31) + timedelta(days * n // 239))} for n, row in enumerate(made())]
+    found = read_archive(write(tmp_path / "a.jsonl", rows), Selection())
+    assert found.unit == unit and len(found.periods) <= 36
+    assert {cell.period for cell in found.cells["settlement"]} <= set(found.periods)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.jsonl", '{"text": "x"}\n', "expected the columns text and <topic>_stance"),
+        ("a.parquet", "broken", "expected a whole .parquet file"),
+        ("a.jsonl", '{"text": "x", "t_stance": "favor"}\nbroken\n', "expected"),
+        ("a.xlsx", "x", "expected predictions as .parquet, .jsonl or .csv"),
+    ],
+)
+def test_what_is_no_archive_is_one_sentence(tmp_path: Path, name: str, content: str, message: str) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        archive.archive_report(tmp_path / name, tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_wrong_arguments_are_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"expected an \.html file"):
+        archive.archive_report(write(tmp_path / "a.jsonl", made()), tmp_path / "page.pdf")
+    with pytest.raises(InputError, match="expected a day such as 2013-02-01 for --since, got 'May'"):
+        Selection(since="May")
+
+
+def test_the_command_reads_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(2):
+        write(tmp_path / f"{number}.parquet", made())
+    write(tmp_path / "0.quarantine.jsonl", [{"reason": "no text"}])
+    parser = argparse.ArgumentParser()
+    archive.add_parser(parser.add_subparsers())
+    arguments = parser.parse_args(["report", str(tmp_path), str(tmp_path / "page.html")])
+    arguments.command(arguments)
+    assert "page.html" in capsys.readouterr().out
+    assert "480 sentences" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
+    peaks = []
+    for copies in (1, 20):
+        source = tmp_path / f"{copies}.parquet"
+        table = pa.Table.from_pylist(made(100_000))
+        with pq.ParquetWriter(source, table.schema) as writer:
+            for _ in range(copies):
+                writer.write_table(table)
+        code = (
+            "import sys, pathlib, resource; from wijha.archive import archive_report; "
+            "archive_report(*map(pathlib.Path, sys.argv[1:])); "
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        )
+        command = [sys.executable, "-c", code, str(source), str(tmp_path / "page.html")]
+        peaks.append(int(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout))
+    assert peaks[1] < peaks[0] + 400_000  # KiB

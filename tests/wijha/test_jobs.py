@@ -1,0 +1,319 @@
+"""Jobs under kill -9, signals, a full disk and changed inputs; the children are real processes."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Iterator
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from wijha.chunks import Options, chunks
+from wijha.cli import main
+from wijha.records import write_rows
+
+ROWS, CHUNK = 160, 8
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["wijha.jobs", "torch", "transformers"])
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Good rows and, as lines 5, 70 and 71, bad ones."""
+    path = tmp_path / "in.jsonl"
+    write_source(path, ROWS)
+    return path
+
+
+def write_source(path: Path, count: int) -> None:
+    texts = ["أكد الوزير دعمه للحل السياسي", "رفضت الفصائل الهدنة في حلب", "=1+1 القدس"]
+    lines = [json.dumps({"id": n, "text": f"{texts[n % 3]} {n} " * (1 + n % 3)}) for n in range(count)]
+    for number, line in ((5, '{"text": "بتر'), (70, '{"text": 3}'), (71, "{}")):
+        lines.insert(number - 1, line)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def words(source: Path, out: Path, model: Path, *more: str) -> list[str]:
+    return ["predict", str(source), str(out), "--model", str(model), "--chunk-rows", str(CHUNK), *more]
+
+
+def _child(arguments: list[str], errors: str, bytes_a_file: int) -> None:
+    """A process of its own: the command under a limit of the size of its files, stderr in a file."""
+    import torch
+
+    torch.set_num_threads(1)
+    sys.stderr = open(errors, "a", encoding="utf-8")  # noqa: SIM115
+    if bytes_a_file:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_a_file, bytes_a_file))
+    code = main(arguments)
+    sys.stderr.close()
+    sys.exit(code)
+
+
+def start(arguments: list[str], folder: Path, bytes_a_file: int = 0) -> ForkServerProcess:
+    child = SERVER.Process(target=_child, args=(arguments, str(folder / "stderr"), bytes_a_file))
+    child.start()
+    return child
+
+
+def finish(child: ForkServerProcess) -> int | None:
+    child.join(120)
+    return child.exitcode
+
+
+def outcome(out: Path) -> dict[str, bytes]:
+    """Output and quarantine of a finished job, of which nothing else is left."""
+    assert not out.with_name(f"{out.name}.job").exists()
+    assert not list(out.parent.glob(".*"))
+    return {path.name: path.read_bytes() for path in out.parent.glob(f"{out.name}*")}
+
+
+def events(out: Path) -> int:
+    """How far a job is: names that its folder has seen so far, roughly two a chunk."""
+    ledger = out.with_name(f"{out.name}.job") / "ledger.jsonl"
+    parts = len(list(ledger.parent.glob("*.part*"))) if ledger.parent.exists() else 0
+    return parts + (len(ledger.read_bytes().splitlines()) if ledger.exists() else 0)
+
+
+def kill_at(child: ForkServerProcess, out: Path, wanted: int, delay: float) -> None:
+    while child.is_alive() and events(out) < wanted:
+        time.sleep(0.001)
+    time.sleep(delay)
+    child.kill()
+    child.join()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "more"), [(".jsonl", ()), (".csv", ()), (".parquet", ()), (".jsonl", ("--articles",))]
+)
+def test_killed_five_times_the_bytes_are_the_same(
+    tmp_path: Path, source: Path, model: Path, suffix: str, more: tuple[str, ...]
+) -> None:
+    killed(tmp_path, source, model, suffix, more, 5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_killed_fifty_times_the_bytes_are_the_same(tmp_path: Path, source: Path, model: Path, suffix: str) -> None:
+    killed(tmp_path, source, model, suffix, (), 50)
+
+
+def killed(folder: Path, source: Path, model: Path, suffix: str, more: tuple[str, ...], kills: int) -> None:
+    calm, out, dice = folder / "calm" / f"out{suffix}", folder / "hard" / f"out{suffix}", random.Random(kills)
+    assert main(words(source, calm, model, *more)) == 0
+    out.parent.mkdir()
+    out.write_text("earlier")
+    chunk_count = (ROWS + 3 + CHUNK - 1) // CHUNK
+    points = sorted(dice.randrange(2 * chunk_count + 1) for _ in range(kills))
+    for point in points:
+        kill_at(start(words(source, out, model, "--resume", *more), folder), out, point, dice.random() / 50)
+        whole = out.read_bytes()
+        assert whole in (b"earlier", calm.read_bytes())
+    assert finish(start(words(source, out, model, "--resume", *more), folder)) == 0
+    assert outcome(out) == outcome(calm)
+    assert main(["verify", str(source), str(out), *more]) == 0
+
+
+def unfinished(folder: Path, source: Path, model: Path) -> Path:
+    """An output whose job was killed in the middle."""
+    out = folder / "job" / "out.jsonl"
+    kill_at(start(words(source, out, model), folder), out, ROWS // CHUNK, 0)
+    assert 1 < len((folder / "job" / "out.jsonl.job" / "ledger.jsonl").read_bytes().splitlines()) <= 21
+    return out
+
+
+@pytest.mark.parametrize("torn", ["half a line", "a lost part", "a changed part", "all of it"])
+def test_a_torn_ledger_and_torn_parts(tmp_path: Path, source: Path, model: Path, torn: str) -> None:
+    out = unfinished(tmp_path, source, model)
+    job = out.with_name("out.jsonl.job")
+    ledger = (job / "ledger.jsonl").read_bytes()
+    if torn == "half a line":
+        (job / "ledger.jsonl").write_bytes(ledger[:-40])
+    elif torn == "a lost part":
+        (job / "00000001.part").unlink()
+    elif torn == "a changed part":
+        (job / "00000000.part").write_bytes(b"{}\n")
+    else:
+        (job / "ledger.jsonl").write_bytes(b"\0" * len(ledger))
+    assert main(words(source, out, model, "--resume")) == 0
+    assert main(words(source, tmp_path / "calm.jsonl", model)) == 0
+    assert out.read_bytes() == (tmp_path / "calm.jsonl").read_bytes()
+
+
+def test_a_leftover_needs_a_choice(
+    tmp_path: Path, source: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = unfinished(tmp_path, source, model)
+    assert main(words(source, out, model)) == 2
+    error = capsys.readouterr().err
+    assert "--resume" in error and "--restart" in error and not out.exists()
+    assert main(words(source, out, model, "--restart")) == 0
+    outcome(out)
+
+
+@pytest.mark.parametrize("change", ["inputs", "options", "model"])
+def test_resume_with_something_else_is_refused(
+    tmp_path: Path, source: Path, model: Path, change: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = unfinished(tmp_path, source, model)
+    more = ["--articles"] if change == "options" else []
+    if change == "inputs":
+        with open(source, "a", encoding="utf-8") as file:
+            file.write('{"text": "سطر جديد"}\n')
+    if change == "model":
+        other = tmp_path / "model"
+        other.mkdir()
+        for path in model.iterdir():
+            (other / path.name).write_bytes(path.read_bytes())
+        config = json.loads((other / "config.json").read_text(encoding="utf-8"))
+        config["wijha"]["temperatures"] = {}
+        (other / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        model = other
+    assert main(words(source, out, model, "--resume", *more)) == 2
+    assert f"error: expected the {change} that the job in" in capsys.readouterr().err
+    assert main(words(source, out, model, "--restart", *more)) == 0
+
+
+def test_two_processes_on_one_job(
+    tmp_path: Path, source: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "job" / "out.jsonl"
+    child = start(words(source, out, model), tmp_path)
+    while child.is_alive() and events(out) < 2:
+        time.sleep(0.001)
+    os.kill(child.pid or 0, signal.SIGSTOP)
+    assert main(words(source, out, model, "--resume")) == 2
+    assert "another process works on it" in capsys.readouterr().err
+    os.kill(child.pid or 0, signal.SIGCONT)
+    assert finish(child) == 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signals_end_with_a_sentence(tmp_path: Path, model: Path, number: int, code: int) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "job" / "out.jsonl"
+    write_source(source, 4_000)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "wijha.cli", *words(source, out, model)],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    while child.poll() is None and events(out) < 4:
+        time.sleep(0.001)
+    child.send_signal(number)
+    error = child.communicate(timeout=60)[1]
+    assert child.returncode == code
+    assert re.fullmatch(r"stopped: [\d,]+ rows are safe in .*out.jsonl.job; go on with --resume\n", error)
+    assert not out.exists() and events(out) >= 4
+
+
+@pytest.mark.parametrize("room", [2_000, 30_000])
+def test_a_file_that_cannot_grow(tmp_path: Path, source: Path, model: Path, room: int) -> None:
+    """At 2,000 bytes no part can be written, at 30,000 the parts but not the output."""
+    out = tmp_path / "job" / "out.jsonl"
+    assert finish(start(words(source, out, model), tmp_path, room)) == 2
+    error = (tmp_path / "stderr").read_text(encoding="utf-8")
+    assert error.startswith("error: expected room on the disk for") and "--resume" in error
+    assert not out.exists() and not list(out.parent.glob(".*"))
+    assert main(words(source, out, model, "--resume")) == 0
+    assert main(words(source, tmp_path / "calm.jsonl", model)) == 0
+    assert out.read_bytes() == (tmp_path / "calm.jsonl").read_bytes()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a tmpfs needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk(
+    tmp_path: Path, small_disk: Path, source: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = small_disk / "out.jsonl"
+    assert main(words(source, out, model)) == 2
+    assert "error: expected room on the disk for" in capsys.readouterr().err
+    assert subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=False).returncode == 0
+    assert main(words(source, out, model, "--resume")) == 0
+    assert main(["verify", str(source), str(out)]) == 0
+
+
+def test_quarantine_says_where_and_why_but_not_what(
+    tmp_path: Path, source: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.jsonl"
+    assert main(words(source, out, model)) == 0
+    assert f"3 of {ROWS + 3} input rows set aside in {out}.quarantine.jsonl" in capsys.readouterr().out
+    text = Path(f"{out}.quarantine.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert [(row["input"], row["line"]) for row in rows] == [("in.jsonl", 5), ("in.jsonl", 70), ("in.jsonl", 71)]
+    assert rows[2]["reason"] == "expected a column 'text', found none; pass --text-column NAME" and "بتر" not in text
+    source.write_text('{"text": "نص"}\n', encoding="utf-8")
+    assert main(words(source, out, model)) == 0
+    assert not Path(f"{out}.quarantine.jsonl").exists()
+
+
+def test_strict_stops_at_the_first_bad_row(
+    tmp_path: Path, source: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(source, tmp_path / "out.jsonl", model, "--strict")) == 2
+    assert "in.jsonl line 5, found" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_types_of_parquet_columns_stay(tmp_path: Path, model: Path) -> None:
+    import pyarrow as pa
+
+    columns = {
+        "text": pa.array(["نص"] * 20 + [None], pa.large_string()),
+        "n": pa.array([None] * 20 + [1], pa.int8()),
+        "day": pa.array([19_000] * 21, pa.date32()),
+        "tags": pa.array([["a"], []] * 10 + [None], pa.list_(pa.string())),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "in.parquet")
+    assert main(words(tmp_path / "in.parquet", tmp_path / "out.parquet", model)) == 0
+    before, after = pq.read_table(tmp_path / "in.parquet"), pq.read_table(tmp_path / "out.parquet")
+    assert after.select(before.column_names).equals(before.slice(0, 20))
+
+
+def test_only_a_few_chunks_are_in_memory(tmp_path: Path) -> None:
+    write_rows(({"text": f"{n} " * 100} for n in range(20_000)), tmp_path / "in.jsonl")
+    tracemalloc.start()
+    total = sum(chunk.rows_in for chunk in chunks(tmp_path / "in.jsonl", Options(chunk_rows=100)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert total == 20_000 and peak < 1e6 < (tmp_path / "in.jsonl").stat().st_size / 8
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_rows(tmp_path: Path, model: Path) -> None:
+    """Peak memory (KiB) of a process at 20,000 and at 100,000 rows."""
+    code = (
+        "import resource, sys; from wijha.cli import main; main(sys.argv[1:]);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    peaks = []
+    for count in (20_000, 100_000):
+        source = tmp_path / f"{count}.jsonl"
+        write_source(source, count)
+        command = ["predict", str(source), str(tmp_path / f"{count}.out.jsonl"), "--model", str(model)]
+        done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout.splitlines()[-1]))
+    assert peaks[1] - peaks[0] < 40_000

@@ -1,0 +1,115 @@
+"""--engine ray: the same labels as the local engine, partitions kept; and the adapter of docs/cluster.md."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+
+from wijha import Classifier
+from wijha.cli import main
+from wijha.predict import added_columns, classify_table
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXTS = ["أكد الوزير دعمه للحل السياسي", "رفضت الفصائل الهدنة في حلب بعد ساعات من إعلانها", "القدس"]
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Two partitions, 60 rows; the one with id 7 has no text."""
+    for year in (2023, 2024):
+        rows = [{"id": year * 100 + n, "text": None if n == 7 else f"{TEXTS[n % 3]} {n}"} for n in range(30)]
+        (tmp_path / "in" / f"year={year}").mkdir(parents=True)
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "in" / f"year={year}" / "rows.parquet")
+    return tmp_path / "in"
+
+
+def test_a_table_keeps_rows_and_order(model: Path) -> None:
+    classifier = Classifier.load(model)
+    table = pa.table({"n": [1, 2, 3], "text": [TEXTS[0], None, TEXTS[1]]})
+    result = classify_table(table, classifier)
+    assert result.column_names == ["n", "text", *added_columns(classifier.schema)]
+    assert result.select(["n", "text"]).equals(table)
+    assert [value is None for value in result["jerusalem_status_stance"].to_pylist()] == [False, True, False]
+    assert classify_table(result, classifier).equals(result)
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason='ray is not installed: pip install "wijha[ray]"')
+def test_ray_gives_the_same_rows_as_the_local_engine(archive: Path, tmp_path: Path, model: Path) -> None:
+    command = [
+        "predict",
+        str(archive),
+        str(tmp_path / "ray"),
+        "--engine",
+        "ray",
+        "--workers",
+        "2",
+        "--model",
+        str(model),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "wijha.cli", *command],
+        env={name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | {"OMP_NUM_THREADS": "1"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "60 rows -> " in done.stdout and "2 of them hold no text" in done.stdout
+    assert main(["predict", str(archive), str(tmp_path / "local"), "--model", str(model)]) == 0
+    found = {row["id"]: row for row in _rows(tmp_path / "ray")}
+    wanted = {row["id"]: row for row in _rows(tmp_path / "local")}
+    assert len(found) == 60 and {key % 100 for key in found.keys() - wanted.keys()} == {7}
+    for key, row in wanted.items():
+        assert row.keys() == found[key].keys()
+        for name, value in row.items():
+            assert found[key][name] == (pytest.approx(value, abs=2e-4) if name.endswith("_score") else value)
+
+
+def _rows(folder: Path) -> list[dict[str, object]]:
+    return list(ds.dataset(folder, format="parquet", partitioning="hive").to_table().to_pylist())
+
+
+def test_without_ray_the_command_to_install_it_is_named(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "ray"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["predict", str(archive), str(tmp_path / "out"), "--engine", "ray"]) == 2
+    assert 'pip install "wijha[ray]"' in capsys.readouterr().err
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason='ray is not installed: pip install "wijha[ray]"')
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--articles"], "expected no --articles with --engine ray"),
+        (["--text-column", "body"], "expected a column 'body' in"),
+    ],
+)
+def test_what_ray_does_not_do(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], sentence: str
+) -> None:
+    assert main(["predict", str(archive), str(tmp_path / "out"), "--engine", "ray", *more]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_the_spark_adapter_of_the_documentation(model: Path) -> None:
+    text = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, object] = {}
+    exec(code.replace('"models/classifier"', repr(str(model))), names)
+    frames = [pa.table({"text": TEXTS}).to_pandas(), pa.table({"text": TEXTS[:1]}).to_pandas()]
+    first, second = names["classify"](iter(frames))  # type: ignore[operator]
+    assert first["text"].tolist() == TEXTS and len(second) == 1
+    assert set(first["jerusalem_status_stance"]) <= {"absent", "neutral", "favor", "against"}

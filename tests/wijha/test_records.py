@@ -1,0 +1,160 @@
+"""Files in: every format, compressed or not, and bad rows named by line without their text."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import lzma
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from wijha import InputError
+from wijha.chunks import Options, accept, chunks
+from wijha.records import Record, read_rows, records, row_count, suffix_of
+from wijha.writing import Joined, encode, head, merge, write_rows
+
+TEXT = "رفضت الفصائل الهدنة"
+
+
+def _zstd(data: bytes) -> bytes:
+    return pa.Codec("zstd").compress(data, asbytes=True)
+
+
+PACK = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress, ".zst": _zstd}
+CONTENT = {
+    ".txt": f"{TEXT}\n\n{TEXT} 2\n",
+    ".jsonl": f'\ufeff{{"text": "{TEXT}"}}\r\n\r\n{{"text": "{TEXT} 2"}}',
+    ".csv": f'text\n"{TEXT}"\n\n{TEXT} 2\n',
+}
+
+
+@pytest.mark.parametrize("pack", PACK)
+@pytest.mark.parametrize("suffix", CONTENT)
+def test_compressed_or_not(tmp_path: Path, suffix: str, pack: str) -> None:
+    path = tmp_path / f"in{suffix}{pack}"
+    path.write_bytes(PACK[pack](CONTENT[suffix].encode()))
+    line = 3 if suffix != ".csv" else 4
+    assert list(read_rows(path)) == [(line - 2, {"text": TEXT}), (line, {"text": f"{TEXT} 2"})]
+
+
+@pytest.mark.parametrize("pack", [".gz", ".xz", ".zst"])
+@pytest.mark.parametrize("cut", [slice(0, -6), slice(3, None)])
+def test_broken_compression_is_one_sentence(tmp_path: Path, pack: str, cut: slice) -> None:
+    path = tmp_path / f"in.txt{pack}"
+    path.write_bytes(PACK[pack](f"{TEXT}\n".encode() * 500)[cut])
+    with pytest.raises(InputError, match=r"expected a whole \.txt.* file at .*; write it again"):
+        list(read_rows(path))
+
+
+@pytest.mark.parametrize("name", ["page.pdf", "in.parquet.gz", "in.gz", "in"])
+def test_formats_that_are_not_ours(name: str) -> None:
+    with pytest.raises(InputError, match=r"expected a \.txt, \.jsonl, \.csv, \.parquet file"):
+        suffix_of(Path(name))
+
+
+BAD_JSONL = [
+    (b'{"text": "broken', "expected a JSON object, found "),
+    (b"[1]", "expected a JSON object, found a value of type list"),
+    (b"[" * 100_000, "expected a JSON object, found a number or a nesting without end"),
+    (b'{"title": "x"}', "expected a column 'text', found title"),
+    (b'{"text": null}', "expected a text, found nothing"),
+    (b'{"text": 3}', "expected a text, found a value of type int"),
+    (b'{"text": " "}', "expected a text, found an empty one"),
+    (b'{"text": "a\\u0000b"}', "expected a text, found NUL characters"),
+    (b'{"text": "\\ud800"}', "expected whole characters, found half of a surrogate pair"),
+    ('{"text": "نص"}'.encode("cp1256"), "expected UTF-8, found other bytes"),
+]
+
+
+@pytest.mark.parametrize(("line", "reason"), BAD_JSONL)
+def test_a_bad_line_is_named_and_the_next_is_read(tmp_path: Path, line: bytes, reason: str) -> None:
+    path = tmp_path / "in.jsonl"
+    good = f'{{"text": "{TEXT}"}}\n'.encode()
+    path.write_bytes(good + line + b"\n" + good)
+    (chunk,) = chunks(path, Options())
+    assert (chunk.first, chunk.last, chunk.rows_in, len(chunk.rows)) == (1, 3, 3, 2)
+    (bad,) = chunk.faults
+    assert bad.number == 2 and bad.fault
+    assert f"expected {bad.fault.wanted}, found {bad.fault.found}".startswith(reason)
+    with pytest.raises(InputError, match="line 2, found"):
+        list(chunks(path, Options(strict=True)))
+
+
+def test_bad_csv_rows(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_bytes(
+        f'id,text\n1,{TEXT}\n2\n3,a,b\n"x"y,c\n'.encode() + b'4,\xff\n5,"two\nlines"\n' + f"6,{TEXT}\n".encode()
+    )
+    found = [(record.number, accept(record, Options())[1] is None) for record in records(path)]
+    assert found == [(2, True), (3, False), (4, False), (5, False), (6, False), (7, True), (9, True)]
+
+
+def test_utf16_is_refused_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_bytes(f"{TEXT}\n{TEXT}\n".encode("utf-16"))
+    with pytest.raises(InputError, match=r"expected UTF-8 in .*, found UTF-16"):
+        list(records(tmp_path / "in.txt"))
+
+
+def test_a_header_that_repeats_a_name(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("text,text\na,b\n", encoding="utf-8")
+    with pytest.raises(InputError, match="expected a header of different names"):
+        list(records(tmp_path / "in.csv"))
+
+
+def test_rows_are_counted_where_that_is_cheap(tmp_path: Path) -> None:
+    for name, count in (("a.jsonl", 3), ("a.csv", None), ("a.parquet", 3)):
+        write_rows([{"text": TEXT}] * 3, tmp_path / name)
+        assert row_count(tmp_path / name) == count
+
+
+def test_an_article_without_a_sentence_is_a_fault() -> None:
+    record = Record(7, {"text": "•"})
+    assert accept(record, Options(articles=True))[1] is not None
+    assert accept(record, Options())[1] is None
+
+
+def test_articles_bound_a_chunk_by_their_sentences(tmp_path: Path) -> None:
+    write_rows([{"text": "جملة أولى. " * 30}] * 10, tmp_path / "in.jsonl")
+    made = list(chunks(tmp_path / "in.jsonl", Options(articles=True, chunk_rows=20)))
+    assert [chunk.rows_in for chunk in made] == [3, 3, 3, 1]
+    assert made[0].rows[31] == {"text": "جملة أولى.", "document": 2, "sentence": 1}
+
+
+def test_parts_of_different_columns_and_types_join(tmp_path: Path) -> None:
+    groups = [[{"a": None, "b": 1}], [{"a": "x", "b": 2.5, "c": date(2024, 5, 1)}]]
+    for suffix in (".csv", ".parquet"):
+        parts = [encode(group, suffix) for group in groups]
+        with open(tmp_path / f"out{suffix}", "wb") as file:
+            joined = Joined(file, suffix, merge(head(parts[0], suffix), head(parts[1], suffix)))
+            for part in parts:
+                joined.add(part)
+            joined.close()
+    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == [
+        {"a": None, "b": 1.0, "c": None},
+        {"a": "x", "b": 2.5, "c": date(2024, 5, 1)},
+    ]
+    assert (tmp_path / "out.csv").read_bytes() == b"a,b,c\r\n,1,\r\nx,2.5,2024-05-01\r\n"
+
+
+def test_types_that_contradict_are_one_sentence() -> None:
+    with pytest.raises(InputError, match=r"expected one type in the column 'id' for a \.parquet output"):
+        encode([{"id": 1}, {"id": "a"}], ".parquet")
+    with pytest.raises(InputError, match="expected one type in the column 'id'"):
+        merge(*(head(encode([{"id": value}], ".parquet"), ".parquet") for value in (1, "a")))
+
+
+def test_a_whole_file_or_none(tmp_path: Path) -> None:
+    def broken():  # type: ignore[no-untyped-def]
+        yield {"text": TEXT}
+        raise RuntimeError("stop")
+
+    (tmp_path / "out.jsonl").write_text("earlier\n", encoding="utf-8")
+    with pytest.raises(RuntimeError, match="stop"):
+        write_rows(broken(), tmp_path / "out.jsonl")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["earlier\n"]
+    assert write_rows([], tmp_path / "out.jsonl") == 0 and (tmp_path / "out.jsonl").read_bytes() == b""
+    assert json.dumps(list(read_rows(tmp_path / "out.jsonl"))) == "[]"

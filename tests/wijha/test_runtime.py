@@ -1,0 +1,168 @@
+"""Every runtime that is installed: the labels of torch, and one result a sentence however it is batched."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transformers import AutoTokenizer
+
+from train.export import export, write_int8, write_openvino
+from wijha import Classifier, InputError
+from wijha.classifier import read_settings
+from wijha.runtime import OpenVinoRuntime, Runtime, TorchRuntime, accepted, has_bf16, load_runtime, padded
+from wijha.tokenizer import TextEncoder
+
+openvino_is_here = pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
+nncf_is_here = pytest.mark.skipif(find_spec("nncf") is None, reason="nncf is not installed")
+bf16_is_here = pytest.mark.skipif(not has_bf16(), reason="this processor does not compute in bf16")
+_NAMES = [
+    pytest.param("torch"),
+    pytest.param("openvino-f32", marks=openvino_is_here),
+    pytest.param("openvino-bf16", marks=[openvino_is_here, bf16_is_here]),
+    pytest.param("openvino-int8", marks=[openvino_is_here, nncf_is_here]),
+]
+
+
+@pytest.fixture(scope="module")
+def texts(rows: list[dict[str, str]]) -> list[str]:
+    """Sentences of every length up to more than the model takes."""
+    numbers = random.Random(3)
+    words = " ".join(row["text"] for row in rows).split()
+    return [" ".join(numbers.choices(words, k=count)) for count in range(1, 70)] + ["", "[PAD] نص"]
+
+
+@pytest.fixture(scope="module")
+def folder(model: Path, texts: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with every file of the fast runtime, before any gate."""
+    copy = Path(shutil.copytree(model, tmp_path_factory.mktemp("runtimes") / "model"))
+    if find_spec("openvino"):
+        write_openvino(copy)
+        if find_spec("nncf"):
+            write_int8(copy, texts[:30])
+    return copy
+
+
+def _classifier(folder: Path, name: str) -> Classifier:
+    kind, _, precision = name.partition("-")
+    runtime: Runtime = OpenVinoRuntime(folder, precision) if kind == "openvino" else TorchRuntime(folder, "cpu")
+    reference = Classifier.load(folder, "cpu", "torch")
+    return Classifier(folder, runtime, reference.schema, read_settings(folder)["temperatures"])
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_a_sentence_has_one_result_however_it_is_batched(folder: Path, texts: list[str], name: str) -> None:
+    classifier = _classifier(folder, name)
+    together = classifier.probabilities(texts)
+    alone = np.concatenate([classifier.probabilities([text]) for text in texts])
+    shuffled = random.Random(1).sample(range(len(texts)), len(texts))
+    other_order = classifier.probabilities([texts[i] for i in shuffled] + texts[:9])[: len(texts)]
+    for again in (alone, other_order[np.argsort(shuffled)]):
+        assert np.abs(again - together).max() < 1e-3
+        assert (again.argmax(axis=-1) == together.argmax(axis=-1)).all()
+
+
+@pytest.mark.parametrize("name", _NAMES[1:])
+def test_the_scores_are_those_of_torch(folder: Path, texts: list[str], name: str) -> None:
+    ours, torch = (_classifier(folder, each).probabilities(texts) for each in (name, "torch"))
+    assert np.abs(ours - torch).max() < {"openvino-f32": 1e-4}.get(name, 0.05)
+
+
+@openvino_is_here
+@pytest.mark.parametrize("workers", [1, 3])
+def test_batches_in_several_threads_keep_their_order(
+    folder: Path, texts: list[str], monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    expected = _classifier(folder, "torch").probabilities(texts * 20)
+    classifier = _classifier(folder, "openvino-f32")
+    monkeypatch.setattr(classifier.runtime, "workers", workers)
+    assert np.abs(classifier.probabilities(texts * 20) - expected).max() < 1e-4
+
+
+@pytest.fixture(scope="module")
+def exported(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model through `train.export`."""
+    pytest.importorskip("openvino", reason="openvino is not installed")
+    copy = Path(shutil.copytree(model, tmp_path_factory.mktemp("exported") / "model"))
+    export(copy)
+    return copy
+
+
+def test_auto_takes_what_was_exported_until_the_weights_change(exported: Path, model: Path, tmp_path: Path) -> None:
+    assert Classifier.load(exported).runtime.name.startswith("openvino")
+    assert Classifier.load(exported, runtime="openvino").runtime.name == Classifier.load(exported).runtime.name
+    assert Classifier.load(exported, runtime="torch").runtime.name == "torch cpu"
+    assert Classifier.load(exported, device="cpu").runtime.name == "torch cpu"
+    assert Classifier.load(model).runtime.name.startswith("torch")
+    changed = Path(shutil.copytree(exported, tmp_path / "changed"))
+    weights = changed / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
+    assert accepted(changed) == [] and load_runtime(changed).name.startswith("torch")
+    with pytest.raises(InputError, match=r"to admit openvino for the weights.*python -m train\.export"):
+        load_runtime(changed, runtime="openvino")
+
+
+def test_a_broken_export_is_one_sentence(exported: Path, tmp_path: Path) -> None:
+    broken = Path(shutil.copytree(exported, tmp_path / "broken"))
+    for path in (broken / "openvino").glob("*.xml"):
+        path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(InputError, match="expected a whole model in"):
+        Classifier.load(broken)
+
+
+def test_a_runtime_that_cannot_be_had_says_what_to_run(model: Path) -> None:
+    with pytest.raises(InputError, match="expected a runtime among auto, torch,"):
+        Classifier.load(model, runtime="fast")
+    sentence = r"train\.export" if find_spec("openvino") else r'pip install "wijha\[cpu\]"'
+    with pytest.raises(InputError, match=sentence):
+        Classifier.load(model, runtime="openvino")
+
+
+def _python(code: str, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_exported_runtime_imports_neither_torch_nor_transformers(exported: Path) -> None:
+    done = _python(
+        "import sys; from wijha import Classifier; c = Classifier.load(sys.argv[1]); c.classify('نص');"
+        "print(c.runtime.name, sorted({'torch', 'transformers'} & set(sys.modules)))",
+        str(exported),
+    )
+    assert done.stdout.strip().endswith("[]") and done.stdout.startswith("openvino"), done.stderr
+
+
+def test_without_the_package_torch_computes_and_the_error_names_the_extra(exported: Path) -> None:
+    code = (
+        "import sys; sys.modules['openvino'] = None\n"
+        "from wijha import Classifier\n"
+        "print(Classifier.load(sys.argv[1]).runtime.name)\n"
+        "Classifier.load(sys.argv[1], runtime='openvino')"
+    )
+    done = _python(code, str(exported))
+    assert done.stdout.startswith("torch") and 'pip install "wijha[cpu]"' in done.stderr
+
+
+def test_token_ids_are_those_of_the_stock_tokenizer(model: Path, texts: list[str]) -> None:
+    stock = AutoTokenizer.from_pretrained(model)
+    assert TextEncoder(model).ids(texts) == stock(texts, truncation=True)["input_ids"]
+    assert TextEncoder(model).pad == stock.pad_token_id
+
+
+def test_half_of_a_surrogate_pair_is_a_text(model: Path) -> None:
+    half = json.loads('"نص \\ud83d"')
+    assert Classifier.load(model).classify([half])[0].text == half
+
+
+def test_rows_are_padded_to_the_step_but_not_beyond_the_model() -> None:
+    ids, mask = padded([[5, 6, 7], [8]], 0, 4, 512)
+    assert ids.tolist() == [[5, 6, 7, 0], [8, 0, 0, 0]] and mask.sum(axis=1).tolist() == [3, 1]
+    assert padded([[1] * 61], 0, 4, 62)[0].shape == (1, 62)
+    assert padded([[1] * 61], 0, 0, 62)[0].shape == (1, 61)

@@ -1,0 +1,177 @@
+"""wijha report: what a classified archive says over time, by topic and by outlet, as one HTML page.
+
+The archive is read by DuckDB, a column at a time, and only counts and a bounded sample of sentences come back: memory
+does not grow with the rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wijha.archive_query import SAMPLE, Cell, Selection, read_archive
+from wijha.errors import InputError
+from wijha.files import write_text
+from wijha.pages import SHARED, render
+
+_STANCES = ("favor", "neutral", "against")  # drawn in this order where they occur, other labels behind them
+_LEFT, _WIDTH, _HEIGHT = 42, 640, 220
+
+
+def add_parser(commands: Any) -> None:
+    """Add `report` to the command line's subcommands."""
+    command = commands.add_parser(
+        "report", help="a page on a classified archive", description="One HTML page on files that wijha predict wrote."
+    )
+    command.add_argument("archive", metavar="PREDICTIONS", type=Path, help=".parquet, .jsonl, .csv, or a folder of one")
+    command.add_argument("page", metavar="OUT.html", type=Path, help="the page to write")
+    command.add_argument("--topic", action="append", metavar="NAME", help="only this topic (may be repeated)")
+    command.add_argument("--outlet", action="append", metavar="NAME", help="only this outlet (may be repeated)")
+    command.add_argument("--since", metavar="DATE", help="only from this day on: 2013-02-01")
+    command.add_argument("--until", metavar="DATE", help="only up to this day")
+    command.add_argument("--text-column", default="text", help="the column of the sentences (default: text)")
+    command.set_defaults(command=report)
+
+
+def report(arguments: argparse.Namespace) -> None:
+    """wijha report."""
+    selection = Selection(tuple(arguments.topic or ()), tuple(arguments.outlet or ()), arguments.since, arguments.until)
+    archive_report(arguments.archive, arguments.page, selection, arguments.text_column)
+    print(f"report: {arguments.page}")
+
+
+def archive_report(source: Path, target: Path, selection: Selection | None = None, column: str = "text") -> None:
+    """Write the page on `source` to `target`.
+
+    What a page cannot show for want of dates, outlets or rows it says in place. Raises InputError when `source` is
+    not a classified archive at all or `target` is not an .html file.
+    """
+    if target.suffix != ".html":
+        raise InputError(f"expected an .html file to write, got {target.name}; rename it")
+    archive = read_archive(source, selection or Selection(), column)
+    texts = Texts()
+    charts = [TopicChart.of(topic, archive.cells[topic], archive.periods, texts) for topic in archive.topics]
+    page = render(
+        "archive.html.jinja",
+        script=(SHARED / "archive.js").read_text(encoding="utf-8"),
+        title=f"What {source.name} says",
+        archive=archive,
+        charts=charts,
+        box={"left": _LEFT, "width": _WIDTH, "height": _HEIGHT},
+        data={"texts": texts.rows, "points": texts.points},
+    )
+    write_text(target, page)
+
+
+class Texts:
+    """The sentences behind the points, each stored once; a point is a heading and numbers of sentences."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, str]] = []
+        self.points: list[dict[str, Any]] = []
+        self._number: dict[tuple[str, str], int] = {}
+
+    def point(self, title: str, total: int, sample: list[tuple[str, str]]) -> dict[str, Any]:
+        """Remember a point; `sample` holds (text, note). Returns what its link needs."""
+        for row in sample:
+            if row not in self._number:
+                self._number[row] = len(self.rows)
+                self.rows.append(row)
+        self.points.append({"title": title, "total": total, "texts": [self._number[row] for row in sample]})
+        return {"number": len(self.points) - 1, "title": title}
+
+
+@dataclass(frozen=True)
+class TopicChart:
+    """A topic's columns over time and its table of outlets, ready to draw."""
+
+    name: str
+    labels: list[str]
+    totals: list[dict[str, Any]]
+    """By label: count, share, point."""
+    bars: list[dict[str, Any]]
+    """Segments of the columns: x, y, width, height, colour (number of the label), point."""
+    periods: list[dict[str, Any]]
+    """Columns: name, middle, count, whether the name is printed."""
+    outlets: list[dict[str, Any]]
+    """Rows of the table: name, count, and by period a cell or None."""
+
+    @classmethod
+    def of(cls, topic: str, cells: list[Cell], periods: list[str], texts: Texts) -> TopicChart:
+        """Lay out the counts of one topic."""
+        found = {cell.label for cell in cells}
+        labels = [name for name in _STANCES if name in found] + sorted(found - set(_STANCES))
+        name = topic.replace("_", " ")
+        count = sum(cell.count for cell in cells)
+        totals = []
+        for label in labels:
+            point = _point(texts, f"{name}: {label}", [cell for cell in cells if cell.label == label])
+            totals.append({"label": label, "share": point["count"] / count, **point})
+        bars, columns = _columns(name, labels, cells, periods, texts)
+        return cls(name, labels, totals, bars, columns, _outlets(name, labels, cells, periods, texts))
+
+
+def _columns(
+    name: str, labels: list[str], cells: list[Cell], periods: list[str], texts: Texts
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Stacked columns of shares, one a period."""
+    step = (_WIDTH - _LEFT) / max(len(periods), 1)
+    every = -(-len(periods) // 9)
+    bars, columns = [], []
+    for place, period in enumerate(periods):
+        here = [cell for cell in cells if cell.period == period]
+        total, top, x = sum(cell.count for cell in here), 0.0, _LEFT + place * step
+        columns.append({"name": period, "middle": x + step / 2, "count": total, "named": place % every == 0})
+        for number, label in enumerate(labels):
+            mine = [cell for cell in here if cell.label == label]
+            if mine:
+                point = _point(texts, f"{name}, {period}: {label}", mine, total)
+                height = _HEIGHT * point["count"] / total
+                bars.append(
+                    {"x": x + 1, "y": top, "width": max(step - 2, 1), "height": height, "colour": number, **point}
+                )
+                top += height
+    return bars, columns
+
+
+def _outlets(name: str, labels: list[str], cells: list[Cell], periods: list[str], texts: Texts) -> list[dict[str, Any]]:
+    """A row an outlet: in each period the count, coloured by the balance of favor and against."""
+    sizes = Counter(dict.fromkeys({cell.outlet for cell in cells if cell.outlet}, 0))
+    for cell in cells:
+        if cell.outlet:
+            sizes[cell.outlet] += cell.count
+    rows = []
+    for outlet, size in sorted(sizes.items(), key=lambda item: (item[0].startswith("("), -item[1], item[0])):
+        mine = [cell for cell in cells if cell.outlet == outlet]
+        total = _balanced(texts, f"{name}, {outlet}", mine)
+        groups = [[cell for cell in mine if cell.period == period] for period in periods]
+        shown = [
+            _balanced(texts, f"{name}, {outlet}, {period}", group) if group else None
+            for period, group in zip(periods, groups, strict=True)
+        ]
+        rows.append({"name": outlet, "count": size, "total": total, "cells": shown})
+    return rows
+
+
+def _balanced(texts: Texts, title: str, cells: list[Cell]) -> dict[str, Any]:
+    counts: Counter[str] = Counter()
+    for cell in cells:
+        counts[cell.label] += cell.count
+    balance = (counts["favor"] - counts["against"]) / max(counts.total(), 1)
+    note = ", ".join(f"{label} {count}" for label, count in sorted(counts.items()))
+    return _point(texts, f"{title} ({note})", cells) | {"balance": balance}
+
+
+def _point(texts: Texts, title: str, cells: list[Cell], of: int | None = None) -> dict[str, Any]:
+    count = sum(cell.count for cell in cells)
+    title = f"{title}, {count:,} of {of:,} ({count / of:.0%})" if of else title
+    sample = [row for group in zip(*(_padded(cell.sample) for cell in cells), strict=True) for row in group if row]
+    return {"count": count, **texts.point(title, count, sample[:SAMPLE])}
+
+
+def _padded(sample: list[tuple[str, str]]) -> list[tuple[str, str] | None]:
+    """Samples of equal length, so that every cell gives its first sentence before any gives its second."""
+    return [*sample, *([None] * (SAMPLE - len(sample)))]

@@ -1,0 +1,124 @@
+"""Input rows in chunks: what is to be classified, and what is set aside because it holds no text."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wijha.batching import WINDOW
+from wijha.errors import InputError
+from wijha.records import Fault, Record, Row, records, suffix_of
+from wijha.text import sentences
+
+_NAMES_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Options:
+    """How rows become texts."""
+
+    column: str = "text"
+    """The column to classify."""
+    articles: bool = False
+    """Split each row into sentences first."""
+    strict: bool = False
+    """Stop at the first bad row instead of setting it aside."""
+    chunk_rows: int = WINDOW
+    """Rows a chunk: what a kill can lose."""
+
+
+@dataclass
+class Chunk:
+    """Some consecutive rows of one input."""
+
+    first: int
+    last: int
+    rows_in: int = 0
+    rows: list[Row] = field(default_factory=list)
+    """What is to be classified: a row each, or a row for each sentence."""
+    faults: list[Record] = field(default_factory=list)
+
+
+def chunks(source: Path, options: Options) -> Iterator[Chunk]:
+    """The rows of a file in chunks of `chunk_rows` rows; fewer where articles have many sentences.
+
+    Raises InputError when the file breaks off, or at the first bad row if `strict`.
+    """
+    chunk: Chunk | None = None
+    for record in records(source):
+        chunk = chunk or Chunk(record.number, record.number)
+        rows, fault = accept(record, options)
+        if fault and options.strict:
+            raise InputError(fault.at(source, record.number))
+        if fault:
+            chunk.faults.append(record._replace(fault=fault))
+        chunk.rows += rows
+        chunk.rows_in, chunk.last = chunk.rows_in + 1, record.number
+        if chunk.rows_in >= options.chunk_rows or len(chunk.rows) >= 4 * options.chunk_rows:
+            yield chunk
+            chunk = None
+    if chunk:
+        yield chunk
+
+
+def look(source: Path, options: Options) -> None:
+    """Read up to the first good row. Raises InputError when there is none: then the file as a whole is not as expected.
+
+    A missing column of a .csv or .parquet file is missing everywhere; other files are read to their end for it.
+    """
+    first: InputError | None = None
+    for record in records(source):
+        fault = accept(record, options)[1]
+        if fault is None:
+            return
+        first = first or InputError(fault.at(source, record.number))
+        everywhere = record.fault is None and options.column not in record.row
+        if options.strict or (everywhere and suffix_of(source) in (".csv", ".parquet")):
+            break
+    raise first or InputError(f"expected rows with text in {source}, found none; check the file")
+
+
+def accept(record: Record, options: Options) -> tuple[list[Row], Fault | None]:
+    """The rows to classify that come from a record, or what is wrong with it."""
+    fault = record.fault or text_fault(record.row, options.column)
+    if fault:
+        return [], fault
+    if not options.articles:
+        return [record.row], None
+    rows = split_article(record.row, options.column, record.number)
+    return rows, None if rows else Fault("a sentence", "none", "mend or drop the row")
+
+
+def text_fault(row: Row, column: str) -> Fault | None:
+    """What is wrong with the text of a row."""
+    if column not in row:
+        names = ", ".join(map(str, list(row)[:_NAMES_SHOWN])) or "none"
+        return Fault(f"a column {column!r}", names, "pass --text-column NAME")
+    text = row[column]
+    if not isinstance(text, str):
+        kind = "nothing" if text is None else f"a value of type {type(text).__name__}"
+        return Fault("a text", kind, "mend or drop the row")
+    if not text.strip():
+        return Fault("a text", "an empty one", "mend or drop the row")
+    return Fault("a text", "NUL characters in it", "mend or drop the row") if "\0" in text else None
+
+
+def split_article(row: Row, column: str, number: int) -> list[Row]:
+    """One row a sentence; `document` is the row's id or its number, `sentence` counts from 0 within it."""
+    document = row.get("id", number)
+    return [
+        {**row, column: sentence, "document": document, "sentence": place}
+        for place, sentence in enumerate(sentences(row[column]))
+    ]
+
+
+def quarantine_entry(name: str, record: Record) -> dict[str, Any]:
+    """What the quarantine says of a bad row: where it is, why, and a digest to know it by; never its text."""
+    fault = record.fault or Fault("a row", "a bad one", "mend it")
+    raw = record.raw or repr(record.row)
+    digest = hashlib.sha256(raw.encode("utf-8", "surrogateescape" if record.raw else "replace")).hexdigest()
+    reason = f"expected {fault.wanted}, found {fault.found}; {fault.advice}"
+    return {"input": name, "line": record.number, "reason": reason, "sha256": digest}

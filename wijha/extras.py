@@ -1,0 +1,18 @@
+"""Packages that only some commands need: asked for when they are, named with their command when they are missing."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from wijha.errors import InputError
+
+
+def need(package: str, extra: str) -> Any:
+    """Import `package`, which `wijha[extra]` installs. Raises InputError with the command where it is missing."""
+    try:
+        return import_module(package)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f'expected the package {error.name}, found it missing; run: pip install "wijha[{extra}]"'
+        ) from error

@@ -1,0 +1,34 @@
+"""What a job was begun with, so that it goes on with nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from wijha.paths import Pair
+
+_HEAD_BYTES = 1 << 20
+_MODEL = (".safetensors", ".bin", ".onnx", ".xml", ".data")
+
+
+def input_states(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+    """Name, size, time of change and sha256 of the first MiB of every input."""
+    states = []
+    for pair in pairs:
+        state = pair.source.stat()
+        with open(pair.source, "rb") as file:
+            digest = hashlib.sha256(file.read(_HEAD_BYTES)).hexdigest()
+        states.append({"name": pair.name, "bytes": state.st_size, "changed": state.st_mtime_ns, "sha256": digest})
+    return states
+
+
+def model_state(folder: Path) -> str:
+    """sha256 over settings, tokenizer and weights of a model folder, those of other runtimes included."""
+    digest = hashlib.sha256()
+    weights = (path for path in folder.rglob("*") if path.suffix in _MODEL)
+    for path in sorted([*weights, folder / "config.json", folder / "tokenizer.json"]):
+        with open(path, "rb") as file:
+            digest.update(str(path.relative_to(folder)).encode() + hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

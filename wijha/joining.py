@@ -1,0 +1,40 @@
+"""The end of a job: its parts become the outputs, each replaced only when the new one is whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from wijha.ledger import Entry, Ledger
+from wijha.paths import Pair, Places
+from wijha.writing import Joined, head, merge, replacing
+
+
+def join(ledger: Ledger, pairs: Sequence[Pair], places: Places) -> None:
+    """The parts as outputs, the bad rows as the quarantine; each file is replaced when the new one is whole."""
+    by_name = {pair.name: pair for pair in pairs}
+    for name, group in groupby(ledger.entries(), key=lambda entry: entry.input):
+        _join_one(ledger, [entry for entry in group if entry.rows_out], by_name[name].target)
+    if not any(entry.quarantined for entry in ledger.entries()):
+        places.quarantine.unlink(missing_ok=True)
+        return
+    with replacing(places.quarantine) as temporary, open(temporary, "wb") as file:
+        for entry in ledger.entries():
+            file.write(ledger.quarantined(entry))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _join_one(ledger: Ledger, entries: Sequence[Entry], target: Path) -> None:
+    shared = None
+    for entry in entries if target.suffix != ".jsonl" else ():
+        one = head(ledger.part(entry), target.suffix)
+        shared = one if shared is None else merge(shared, one)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as temporary, open(temporary, "wb") as file:
+        joined = Joined(file, target.suffix, shared)
+        for entry in entries:
+            joined.add(ledger.part(entry))
+        joined.close()

@@ -1,0 +1,211 @@
+"""The folder of an unfinished job: finished chunks as files, and a ledger with a line about each.
+
+A chunk counts once its line is in the ledger, and the line is written only after the chunk's files are on the disk.
+Whatever a kill leaves behind (a torn line, a file without its line) is cut off when the job goes on.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from wijha.errors import InputError
+from wijha.files import write_json
+
+
+class UnfinishedError(InputError):
+    """The job cannot go on now, but later: what is done stays."""
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """What fails to be written within is an UnfinishedError, with a sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            found = "expected room on the disk for {}, found none; free some"
+        else:
+            found = f"expected to write {{}}, got: {error.strerror or error}; mend that"
+        raise UnfinishedError(f"{found.format(place)} and run the same command with --resume") from error
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A finished chunk."""
+
+    chunk: int
+    input: str
+    first: int
+    """Number of its first row; see wijha.records.Record."""
+    last: int
+    rows_in: int
+    rows_out: int
+    quarantined: int
+    sha256: str
+    """Of the output rows and the quarantined ones, in this order."""
+
+
+class Ledger:
+    """Opened with the lock of its folder held; only one process works on a job."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.count, self.rows_in = folder, 0, 0
+        self._lock: int | None = None
+
+    def open(self, identity: dict[str, Any], resume: bool, restart: bool) -> None:
+        """Begin a job or go on with it. Raises InputError when a leftover needs a choice or is of another job."""
+        leftover = self.folder.exists()
+        if leftover and not (resume or restart) and not self.finished:
+            raise InputError(
+                f"expected no unfinished job, found {self.folder}; go on with --resume or begin again with --restart"
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._hold()
+        if leftover and resume and not restart and (self.folder / "job.json").exists():
+            self._same(identity)
+            self._recover()
+            return
+        self._clear()
+        write_json(self.folder / "job.json", {**identity, "finished": False})
+
+    def _hold(self) -> None:
+        self._lock = os.open(self.folder / "lock", os.O_WRONLY | os.O_CREAT)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(f"expected {self.folder} at rest, another process works on it; wait for it") from error
+
+    @property
+    def finished(self) -> bool:
+        """Whether every output is in place and only the folder is left to remove."""
+        return bool(self._identity().get("finished"))
+
+    def _identity(self) -> dict[str, Any]:
+        try:
+            return dict(json.loads((self.folder / "job.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return {}
+
+    def _same(self, identity: dict[str, Any]) -> None:
+        before = self._identity()
+        now = json.loads(json.dumps(identity))
+        if changed := [name for name in now if before.get(name) != now[name]]:
+            raise InputError(
+                f"expected the {' and '.join(changed)} that the job in {self.folder} began with, found others; "
+                "go back to them or begin again with --restart"
+            )
+
+    def _recover(self) -> None:
+        """Keep the longest run of chunks whose files are whole; cut the rest off the ledger."""
+        end = 0
+        for entry, end_of_line in self._lines():
+            if entry.chunk != self.count or entry.sha256 != _sha256(self.part(entry), self.quarantined(entry)):
+                break
+            self.count, self.rows_in, end = self.count + 1, self.rows_in + entry.rows_in, end_of_line
+        path = self.folder / "ledger.jsonl"
+        path.touch()
+        os.truncate(path, end)
+
+    def _lines(self) -> Iterator[tuple[Entry, int]]:
+        """Each whole line with the position behind it."""
+        path, position = self.folder / "ledger.jsonl", 0
+        if not path.exists():
+            return
+        with open(path, "rb") as lines:
+            for line in lines:
+                position += len(line)
+                try:
+                    entry = Entry(**json.loads(line)) if line.endswith(b"\n") else None
+                except (ValueError, TypeError):
+                    entry = None
+                if entry is None:
+                    return
+                yield entry, position
+
+    def entries(self) -> Iterator[Entry]:
+        """The finished chunks, in order."""
+        return (entry for entry, _ in self._lines())
+
+    def add(self, entry: Entry, part: bytes, quarantined: bytes) -> None:
+        """Bring a chunk to the disk, then its line."""
+        self._store(f"{entry.chunk:08}.part", part)
+        self._store(f"{entry.chunk:08}.quarantine", quarantined)
+        _sync(self.folder)
+        line = json.dumps(asdict(entry) | {"sha256": _sha256(part, quarantined)}, ensure_ascii=False)
+        with open(self.folder / "ledger.jsonl", "ab") as file:
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _store(self, name: str, data: bytes) -> None:
+        if not data:
+            (self.folder / name).unlink(missing_ok=True)
+            return
+        temporary = self.folder / f"{name}.tmp"
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self.folder / name)
+
+    def part(self, entry: Entry) -> bytes:
+        """The output rows of a chunk, encoded; empty where it has none."""
+        return _content(self.folder / f"{entry.chunk:08}.part")
+
+    def quarantined(self, entry: Entry) -> bytes:
+        """The quarantine lines of a chunk."""
+        return _content(self.folder / f"{entry.chunk:08}.quarantine")
+
+    def finish(self) -> None:
+        """Note that the outputs are in place, then remove the folder."""
+        write_json(self.folder / "job.json", {**self._identity(), "finished": True})
+        self.remove()
+
+    def remove(self) -> None:
+        """Remove what is ours, and the folder if nothing else is in it."""
+        self._clear()
+        (self.folder / "lock").unlink(missing_ok=True)
+        if not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+    def _clear(self) -> None:
+        """Parts first, job.json last: a kill between leaves a job, not debris."""
+        self.count = self.rows_in = 0
+        parts = [path for path in self.folder.iterdir() if path.name.split(".")[0].isdigit()]
+        for path in [*parts, *(self.folder / name for name in ("ledger.jsonl", ".job.json.part", "job.json"))]:
+            path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
+
+
+def _sha256(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

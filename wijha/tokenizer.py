@@ -1,0 +1,39 @@
+"""Texts to token ids from tokenizer.json alone: the stock ids, without waiting for the stock class to be imported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+_NO_LIMIT = 512
+
+
+class TextEncoder:
+    """The tokenizer of a model folder: normalisation, pieces, special tokens and truncation."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises OSError or ValueError when a file of `folder` is missing or broken."""
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        content = (folder / "tokenizer.json").read_text(encoding="utf-8")
+        try:
+            self._tokenizer = Tokenizer.from_str(content)
+        except Exception as error:  # the library raises no narrower class
+            raise ValueError(f"tokenizer.json: {error}") from error
+        self.pad: int = config.get("pad_token_id") or 0
+        longest = min(settings.get("model_max_length", _NO_LIMIT), config.get("max_position_embeddings", _NO_LIMIT))
+        self._tokenizer.enable_truncation(int(longest))
+        self._tokenizer.no_padding()
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, special tokens included, cut at the model's length."""
+        try:
+            return self._encode(texts)
+        except TypeError:  # half of a surrogate pair, which no UTF-8 file can hold but a JSON escape can
+            return self._encode([text.encode("utf-8", "replace").decode("utf-8") for text in texts])
+
+    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]

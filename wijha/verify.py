@@ -1,0 +1,111 @@
+"""Proof that every input row stands exactly once in the output or in the quarantine.
+
+Inputs, outputs and quarantine are read side by side, one row at a time; only to name what is wrong are they read again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from wijha.chunks import Options, accept, quarantine_entry
+from wijha.errors import InputError
+from wijha.jobs import Counts
+from wijha.paths import Pair, Places
+from wijha.records import Row, read_rows, records
+from wijha.writing import defuse
+
+_END: Any = None
+_IDENTITY = ("id", "document", "sentence")
+Key = tuple[str, ...]
+
+
+def verify(pairs: Sequence[Pair], places: Places, options: Options) -> Counts:
+    """Compare every input with its output and the quarantine; returns what was found.
+
+    A row is known by its place, its text and, where it has them, its id, document and sentence number.
+    Raises InputError that names the first row that is missing, doubled or changed.
+    """
+    if places.job.exists():
+        raise InputError(f"expected a finished job, found {places.job}; go on with `wijha predict --resume`")
+    quarantine = _quarantine(places.quarantine)
+    rows_in = rows_out = quarantined = 0
+    for pair in pairs:
+        output = _output(pair.target, options.column)
+        for record in records(pair.source):
+            rows, fault = accept(record, options)
+            rows_in += 1
+            if fault:
+                quarantined += 1
+                _same_entry(next(quarantine, _END), quarantine_entry(pair.name, record._replace(fault=fault)), places)
+            for row in rows:
+                rows_out += 1
+                _same_row(next(output, _END), record.number, _key(row, options.column, pair.target), pair, options)
+        if extra := next(output, _END):
+            raise _surplus(extra, pair, options)
+    if extra := next(quarantine, _END):
+        raise InputError(
+            f"expected {quarantined:,} rows in {places.quarantine}, found one more: "
+            f"{extra.get('input')} line {extra.get('line')}; run predict again"
+        )
+    return Counts(rows_in, rows_out, quarantined)
+
+
+def _key(row: Row, column: str, target: Path) -> Key:
+    """What a row is known by, as its output shows it."""
+    values = [row.get(name) for name in (column, *_IDENTITY)]
+    texts = ["" if value is None else str(value) for value in values]
+    return tuple(
+        str(defuse(text)) if isinstance(value, str) and target.suffix == ".csv" else text
+        for text, value in zip(texts, values, strict=True)
+    )
+
+
+def _output(path: Path, column: str) -> Iterator[tuple[int, Key]]:
+    """(row number, key) of each output row."""
+    for number, (_, row) in enumerate(read_rows(path), 1):
+        values = [row.get(name) for name in (column, *_IDENTITY)]
+        yield number, tuple("" if value is None else str(value) for value in values)
+
+
+def _quarantine(path: Path) -> Iterator[dict[str, Any]]:
+    return (row for _, row in read_rows(path)) if path.exists() else iter(())
+
+
+def _same_entry(found: dict[str, Any] | None, wanted: dict[str, Any], places: Places) -> None:
+    if found != json.loads(json.dumps(wanted)):
+        raise InputError(
+            f"expected {wanted['input']} line {wanted['line']} in {places.quarantine}, "
+            f"found {'its end' if found is None else 'another entry'}; run predict again"
+        )
+
+
+def _same_row(found: tuple[int, Key] | None, number: int, wanted: Key, pair: Pair, options: Options) -> None:
+    if found is None:
+        raise InputError(f"expected {pair.source} line {number} in {pair.target}, it is missing; run predict again")
+    place, key = found
+    if key == wanted:
+        return
+    belongs, _ = _place_of(key, pair, options)
+    if 0 < belongs < place:
+        raise _surplus(found, pair, options)
+    what = "it is missing" if belongs else "it is changed"
+    raise InputError(f"expected {pair.source} line {number} as row {place} of {pair.target}, {what}; run predict again")
+
+
+def _surplus(found: tuple[int, Key], pair: Pair, options: Options) -> InputError:
+    place, key = found
+    _, line = _place_of(key, pair, options)
+    what = f"{pair.source} line {line} a second time" if line else "a row that is in no input"
+    return InputError(f"expected every row once in {pair.target}, found {what} as row {place}; run predict again")
+
+
+def _place_of(key: Key, pair: Pair, options: Options) -> tuple[int, int]:
+    """Output row where a key belongs first, and the input line that it comes from; 0 where no input row has it."""
+    rows = ((row, record.number) for record in records(pair.source) for row in accept(record, options)[0])
+    for place, (row, line) in enumerate(rows, 1):
+        if _key(row, options.column, pair.target) == key:
+            return place, line
+    return 0, 0

@@ -1,0 +1,169 @@
+"""Rows into .jsonl, .csv and .parquet files: chunk by chunk, each chunk a file of its own, joined at the end."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wijha.batching import windows
+from wijha.errors import InputError
+
+Row = dict[str, Any]
+Head = Any  # what the files of a format share: names of .csv columns, schema of .parquet columns, nothing for .jsonl
+TARGETS = (".jsonl", ".csv", ".parquet")
+_ROWS_A_GROUP = 10_000
+csv.field_size_limit(1 << 24)  # articles exceed the module's 131,072 characters; an unclosed quote must still end
+
+
+def target_suffix(path: Path) -> str:
+    """The format of an output by its name. Raises InputError: a .txt file has no columns, others are not ours."""
+    if path.suffix not in TARGETS:
+        raise InputError(f"expected a .jsonl, .csv or .parquet output, got {path.name}; rename it")
+    return path.suffix
+
+
+def write_rows(rows: Iterable[Row], path: Path) -> int:
+    """Write rows that share their columns; the file is whole or not there. Returns how many.
+
+    A .txt output is refused: it has no columns.
+    """
+    suffix, count, joined = target_suffix(path), 0, None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        for group in windows(rows, _ROWS_A_GROUP):
+            part = encode(group, suffix)
+            joined = joined or Joined(file, suffix, head(part, suffix))
+            joined.add(part)
+            count += len(group)
+        (joined or Joined(file, suffix, head(encode([], suffix), suffix))).close()
+    return count
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name to write to; what stands there at the end takes the place of `path`, after an error nothing does."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def encode(rows: list[Row], suffix: str, types: dict[str, pa.DataType] | None = None) -> bytes:
+    """Rows as a whole file of a format; columns in order of first appearance, what a row lacks stays empty.
+
+    `types`: the .parquet types of columns that came from a .parquet file.
+    Raises InputError when a column of a .parquet output mixes types.
+    """
+    if suffix == ".jsonl":
+        return "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows).encode()
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    if suffix == ".csv":
+        return _csv([columns] + [[row.get(name) for name in columns] for row in rows])
+    arrays = [_array(name, [row.get(name) for row in rows], (types or {}).get(name)) for name in columns]
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_arrays(arrays, names=columns), sink)
+    return sink.getvalue()
+
+
+def _csv(lines: list[list[Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([[defuse(value) for value in line] for line in lines])
+    return text.getvalue().encode()
+
+
+def _array(name: str, values: list[Any], wanted: pa.DataType | None) -> pa.Array:
+    try:
+        return pa.array(values, type=wanted)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise mixed(name) from error
+
+
+def mixed(name: str) -> InputError:
+    """The error of a column that a .parquet file cannot hold."""
+    return InputError(f"expected one type in the column {name!r} for a .parquet output, found several; write .jsonl")
+
+
+def defuse(value: Any) -> Any:
+    """A text cell that a spreadsheet would run as a formula gets an apostrophe in front (OWASP, CSV injection)."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def head(part: bytes, suffix: str) -> Head:
+    """What a joined file needs to know of its parts before it begins."""
+    if suffix == ".jsonl":
+        return None
+    return next(_cells(part), []) if suffix == ".csv" else pq.read_schema(io.BytesIO(part))
+
+
+def merge(first: Head, second: Head) -> Head:
+    """The head of a file that holds both: all columns, types widened. Raises InputError when types contradict."""
+    if isinstance(first, list):
+        return list(dict.fromkeys(first + second))
+    if first is None or first.equals(second):
+        return first
+    try:
+        return pa.unify_schemas([first, second], promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        names = [n for n in second.names if n in first.names and first.field(n).type != second.field(n).type]
+        raise mixed(names[0] if names else "?") from error
+
+
+class Joined:
+    """Several encoded parts as one file of the same format."""
+
+    def __init__(self, file: BinaryIO, suffix: str, shared: Head) -> None:
+        self._file, self._suffix, self._head = file, suffix, shared
+        self._writer = pq.ParquetWriter(file, shared) if suffix == ".parquet" else None
+        if suffix == ".csv" and shared:
+            file.write(_plain_csv([shared]))
+
+    def add(self, part: bytes) -> None:
+        """Append a part; it becomes one row group of a .parquet file."""
+        if self._writer:
+            self._writer.write_table(self._fitted(pq.read_table(io.BytesIO(part))))
+            return
+        self._file.write(part if self._suffix == ".jsonl" else self._rearranged(part))
+
+    def _fitted(self, table: pa.Table) -> pa.Table:
+        columns = [
+            table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(len(table), field.type)
+            for field in self._head
+        ]
+        return pa.Table.from_arrays(columns, schema=self._head)
+
+    def _rearranged(self, part: bytes) -> bytes:
+        plain = _plain_csv([self._head])
+        if part.startswith(plain):
+            return part[len(plain) :]
+        lines = _cells(part)
+        place = {name: number for number, name in enumerate(next(lines, []))}
+        order = [place.get(name) for name in self._head]
+        return _plain_csv([["" if at is None else line[at] for at in order] for line in lines])
+
+    def close(self) -> None:
+        """Write what is left and bring it to the disk."""
+        if self._writer:
+            self._writer.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def _cells(part: bytes) -> Any:
+    return csv.reader(io.StringIO(part.decode(), newline=""))
+
+
+def _plain_csv(lines: list[list[Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(lines)
+    return text.getvalue().encode()
