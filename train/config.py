@@ -44,6 +44,8 @@ class PretrainConfig:
     """Share of the steps, at the end, in which it falls to zero."""
     weight_decay: float = 0.01
     """Decoupled weight decay on the matrices."""
+    muon: bool = False
+    """Muon instead of AdamW for the matrices of the layers: fewer steps to the same loss."""
     masking: tuple[float, float] = (0.3, 0.15)
     """Share of masked pieces at the first and at the last step; whole words are masked."""
     init: Path | None = None

@@ -56,9 +56,9 @@ def export(folder: Path) -> dict[str, Any]:
 
     Raises InputError when a package is missing, the folder is no model, or the data that it was trained on is not here.
     """
-    need("openvino", "cpu")
     schema = Schema.from_dict(read_settings(folder).get("schema"), f"{folder}/config.json")
     calibration, name, examples = gate_examples(folder, schema)
+    need("openvino", "cpu")
     reference = Classifier.load(folder, "cpu", "torch")
     (folder / "export.json").unlink(missing_ok=True)  # without it no half-written file is ever used
     shutil.rmtree(folder / "openvino", ignore_errors=True)

@@ -1,7 +1,7 @@
 """Fine-tune an encoder on labelled sentences: one config in, one folder out.
 
     python -m train.finetune configs/default.yaml
-    accelerate launch -m train.finetune configs/default.yaml         # several GPUs or processes
+    torchrun --nproc_per_node 2 -m train.finetune configs/default.yaml       # several GPUs, or processes of a CPU
 
 The folder holds the model, its tokenizer, the config and metrics.json. Run it again after a kill: it goes on from
 the last checkpoint. Settings of the config can be changed on the command line: --epochs 3 --seed 7
@@ -140,7 +140,7 @@ class DevelopmentScores:
 
 def training_arguments(config: FinetuneConfig) -> TrainingArguments:
     """The Trainer's arguments for `config`; the batch is that of an optimiser step over all processes."""
-    processes = PartialState().num_processes
+    processes = PartialState(cpu=not torch.cuda.is_available()).num_processes
     if config.batch % processes:
         raise InputError(f"expected a batch that {processes} processes can share, got {config.batch}; change it")
     bf16 = config.precision == "bf16" or (config.precision == "auto" and computes_bf16())

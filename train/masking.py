@@ -36,29 +36,36 @@ class WordMasker:
         return ids.scatter(1, positions, shown), torch.stack([positions, truth])
 
 
-def masked_loss(model: torch.nn.Module, ids: torch.Tensor, targets: torch.Tensor, bag: float = 0.0) -> torch.Tensor:
-    """Mean cross-entropy of the masked pieces; the vocabulary head runs on these alone.
+class MaskedTask(torch.nn.Module):
+    """A model with its loss: one module, so that several processes exchange its gradients."""
 
-    With `bag` > 0 the masked pieces are predicted from [CLS] too, with this weight: it sees none of their places, so it
-    has to gather what the block is about (the bag-of-words task of Xiao et al. 2022, RetroMAE).
-    """
-    positions, truth = targets
-    logits, from_cls = masked_logits(model, ids, positions, bag > 0)
-    loss = cross_entropy(logits.float(), truth.reshape(-1))
-    if from_cls is None:
-        return loss
-    return loss - bag * log_softmax(from_cls.float(), dim=-1).gather(1, truth).mean()
+    def __init__(self, model: BertForMaskedLM, bag: float = 0.0) -> None:
+        """With `bag` > 0 the masked pieces are predicted from [CLS] too, with this weight: it sees none of their
+        places, so it has to gather what the block is about (the bag-of-words task of Xiao et al. 2022, RetroMAE)."""
+        super().__init__()
+        self.model, self.bag = model, bag
+
+    def forward(self, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Mean cross-entropy of the masked pieces; `targets` (2, batch, k) are their positions and true ids."""
+        positions, truth = targets
+        logits, from_cls = masked_logits(self.model, ids, positions, self.bag > 0)
+        loss = cross_entropy(logits.float(), truth.reshape(-1))
+        if from_cls is None:
+            return loss
+        return loss - self.bag * log_softmax(from_cls.float(), dim=-1).gather(1, truth).mean()
 
 
 def masked_logits(
-    model: torch.nn.Module, ids: torch.Tensor, positions: torch.Tensor, with_cls: bool = False
+    model: BertForMaskedLM, ids: torch.Tensor, positions: torch.Tensor, with_cls: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Vocabulary logits at `positions` (batch, k), shape (batch * k, vocabulary), and those of [CLS] if wanted."""
-    plain = getattr(model, "module", model)
-    hidden = plain.bert(ids).last_hidden_state
+    """Vocabulary logits at `positions` (batch, k), shape (batch * k, vocabulary), and those of [CLS] if wanted.
+
+    The vocabulary head runs on these alone.
+    """
+    hidden = model.bert(ids).last_hidden_state
     chosen = hidden.gather(1, positions.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
-    logits = plain.cls(chosen.reshape(-1, hidden.shape[-1]))
-    return logits, plain.cls(hidden[:, 0]) if with_cls else None
+    logits = model.cls(chosen.reshape(-1, hidden.shape[-1]))
+    return logits, model.cls(hidden[:, 0]) if with_cls else None
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 """Masked language modelling: plain text -> tokenizer, shards, checkpoints, a stock BERT encoder.
 
     python -m train.pretrain configs/pretrain.yaml
-    accelerate launch -m train.pretrain configs/pretrain.yaml        # several GPUs or processes
+    torchrun --nproc_per_node 2 -m train.pretrain configs/pretrain.yaml      # several GPUs, or processes of a CPU
 
 Run it again after a kill: it goes on from the last whole checkpoint with the same order and masks.
 """
@@ -21,7 +21,7 @@ from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedT
 from train.command import run
 from train.config import PretrainConfig, as_dict
 from train.embeddings import svd_embeddings
-from train.masking import WordMasker, masked_loss, validate
+from train.masking import MaskedTask, WordMasker, validate
 from train.plain_text import read_texts
 from train.shards import block_batch, load_blocks, write_shards
 from train.tokenizer import train_tokenizer
@@ -36,7 +36,7 @@ def main() -> None:
 
 def pretrain(config: PretrainConfig) -> Path:
     """Train an encoder by `config`; returns its folder. Resumes where an earlier call with the same config stopped."""
-    accelerator = Accelerator()
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
     with accelerator.main_process_first():
         tokenizer = prepare(config)
     train = load_blocks(config.output / "shards", "train", config.block - 1)
@@ -45,41 +45,35 @@ def pretrain(config: PretrainConfig) -> Path:
 
     torch.manual_seed(config.seed)
     model = build_model(config, tokenizer, train)
-    optimizer = torch.optim.AdamW(
-        parameter_groups(model, config.weight_decay), config.learning_rate, betas=(0.9, 0.98), fused=True
-    )
+    optimizers = build_optimizers(model, config)
     steps = config.tokens // (config.batch * config.block)
-    done = load_checkpoint(config, model, optimizer)
-    model, optimizer = accelerator.prepare(model, optimizer)
-    loss_of = torch.compile(masked_loss) if config.compile else masked_loss
+    done = load_checkpoint(config, model, optimizers)
+    task = MaskedTask(model, config.bag_of_words)
+    if config.compile:
+        task.compile()
+    task = accelerator.prepare(task)
 
     started, seen = time.monotonic(), 0
     for step in range(done, steps):
-        for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * schedule(step / steps, config)
-        ids, positions = masker(block_batch(train, step, config), step / steps, step)
-        mine = slice_for(accelerator, ids, positions)
+        ids, targets = masker(block_batch(train, step, config), step / steps, step)
+        mine = slice_for(accelerator, ids, targets)
         with torch.autocast(accelerator.device.type, torch.bfloat16):
-            loss = loss_of(model, *mine, config.bag_of_words)
+            loss = task(*mine)
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * schedule(step / steps, config)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         seen += config.batch * config.block
         if accelerator.is_main_process and ((step + 1) % config.checkpoint_every == 0 or step + 1 == steps):
-            plain = accelerator.unwrap_model(model)
-            log(
-                config,
-                step + 1,
-                steps,
-                loss,
-                validate(plain, held_out, masker, config),
-                seen / (time.monotonic() - started),
-            )
-            save_checkpoint(config, plain, optimizer, step + 1)
+            scores, rate = validate(model, held_out, masker, config), seen / (time.monotonic() - started)
+            log(config, step + 1, steps, loss, scores, rate)
+            save_checkpoint(config, model, optimizers, step + 1)
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        save_encoder(config, accelerator.unwrap_model(model), tokenizer)
+        save_encoder(config, model, tokenizer)
     return config.output / "encoder"
 
 
@@ -132,11 +126,21 @@ def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast, trai
     return model
 
 
-def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Matrices decay, biases and layer norms do not."""
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
-    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+def build_optimizers(model: BertForMaskedLM, config: PretrainConfig) -> list[torch.optim.Optimizer]:
+    """Muon on the layers' matrices where asked for (Jordan 2024; its steps as large as AdamW's: Liu et al. 2025,
+    arXiv 2502.16982), AdamW on all else; matrices decay, biases and layer norms do not."""
+    groups: dict[str, list[torch.nn.Parameter]] = {"hidden": [], "matrix": [], "vector": []}
+    for name, parameter in model.named_parameters():
+        hidden = config.muon and ".layer." in name and parameter.ndim == 2
+        groups["hidden" if hidden else "matrix" if parameter.ndim > 1 else "vector"].append(parameter)
+    rate, decay = config.learning_rate, config.weight_decay
+    adamw = torch.optim.AdamW(
+        [{"params": groups["matrix"], "weight_decay": decay}, {"params": groups["vector"], "weight_decay": 0.0}],
+        rate, betas=(0.9, 0.98), fused=True,
+    )  # fmt: skip
+    if not config.muon:
+        return [adamw]
+    return [adamw, torch.optim.Muon(groups["hidden"], rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")]
 
 
 def schedule(progress: float, config: PretrainConfig) -> float:
@@ -169,25 +173,27 @@ def log(
 
 
 def save_checkpoint(
-    config: PretrainConfig, model: BertForMaskedLM, optimizer: torch.optim.Optimizer, step: int
+    config: PretrainConfig, model: BertForMaskedLM, optimizers: list[torch.optim.Optimizer], step: int
 ) -> None:
     """Whole or not there: written beside, flushed, renamed."""
     temporary = config.output / "checkpoint.pt.tmp"
     with open(temporary, "wb") as file:
-        torch.save({"step": step, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, file)
+        states = [optimizer.state_dict() for optimizer in optimizers]
+        torch.save({"step": step, "model": model.state_dict(), "optimizers": states}, file)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, config.output / "checkpoint.pt")
 
 
-def load_checkpoint(config: PretrainConfig, model: BertForMaskedLM, optimizer: torch.optim.Optimizer) -> int:
+def load_checkpoint(config: PretrainConfig, model: BertForMaskedLM, optimizers: list[torch.optim.Optimizer]) -> int:
     """Restore the last checkpoint, if any; returns the steps already done."""
     path = config.output / "checkpoint.pt"
     if not path.exists():
         return 0
     state = torch.load(path, map_location="cpu", weights_only=True)
     model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
+    for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(saved)
     return int(state["step"])
 
 

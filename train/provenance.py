@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from accelerate import PartialState
+
 from train.data import Example, file_sha256
 
 PACKAGES = ("torch", "transformers", "datasets", "evaluate", "accelerate", "tokenizers", "numpy", "scikit-learn")
@@ -24,11 +26,12 @@ def describe_data(files: Sequence[Path], optional: Sequence[Path], splits: Mappi
 def provenance(
     settings: Mapping[str, Any], files: Sequence[Path], splits: Mapping[str, Sequence[Example]]
 ) -> dict[str, Any]:
-    """Config, data checksums, split sizes, versions and machine of a run."""
+    """Config, data checksums, split sizes, versions, machine and number of processes of a run."""
     return {
         "config": dict(settings),
         "data": {str(path): file_sha256(path) for path in files},
         "sentences": {name: len(rows) for name, rows in splits.items()},
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "machine": f"{platform.system()} {platform.machine()}",
+        "processes": PartialState().num_processes,
     }

@@ -1,6 +1,6 @@
 """Make the encoder of a finished pre-training run the one that ships: models/encoder, with its log and its card.
 
-    python -m train.release_encoder runs/pretrain [runs/pretrain-sentences]
+    python -m train.release_encoder runs/pretrain [runs/pretrain-topical]
 
 With two runs the second went on from the first. The card's numbers come from the runs' config.json and log.jsonl.
 """

@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from train.command import one_sentence_errors
-from train.topical import OUTPUT as TOPICAL
+from train.topical import SENTENCES
 from wijha.batching import windows
 from wijha.classifier import Classifier
 from wijha.records import read_rows, write_rows
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("models", type=Path, nargs="+")
     arguments = parser.parse_args()
     with one_sentence_errors():
-        texts = [str(row["text"]) for _, row in read_rows(TOPICAL)]
+        texts = [str(row["text"]) for _, row in read_rows(SENTENCES)]
         count = write_rows(label(texts, [Classifier.load(model) for model in arguments.models]), OUTPUT)
         print(f"{count:,} of {len(texts):,} sentences labelled -> {OUTPUT}")
 

@@ -1,16 +1,18 @@
-"""Find the sentences of a corpus that may speak of the topics: for more pre-training and for self-training.
+"""Find what a corpus says of the topics and their surroundings: documents to pre-train on, sentences to self-train on.
 
     python -m train.topical --corpus DIR
 
-Reads every sentence of DIR with a word of `search` in configs/keywords.yaml, leaves out what is annotated or nearly a
-sentence of the real validation news, and writes data/topical/sentences.local.txt, a sentence a line.
+Writes data/topical/documents.local.txt, a document a line: those in which words of `search` and `context` in
+configs/keywords.yaml are frequent. Writes data/unread.local.txt, a sentence a line: those with a word of `search`,
+less what is annotated or nearly a sentence of the real validation news.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -25,9 +27,11 @@ from wijha.files import write_text
 from wijha.records import read_rows
 from wijha.text import key, normalise, sentences
 
-OUTPUT = Path("data/topical/sentences.local.txt")
+DOCUMENTS = Path("data/topical/documents.local.txt")
+SENTENCES = Path("data/unread.local.txt")
 MOST = 80_000
 _WORDS = range(6, 81)
+_LEAST, _EVERY = 2, 250  # a topical document holds a searched word twice at least, and once in 250 words
 
 
 def main() -> None:
@@ -36,23 +40,46 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True)
     arguments = parser.parse_args()
     with one_sentence_errors():
-        texts = unseen(candidates(arguments.corpus))
-        write_text(OUTPUT, "".join(f"{' '.join(text.split())}\n" for text in texts))
-        print(f"{len(texts):,} sentences -> {OUTPUT}")
+        chosen = list(topical(all_documents(arguments.corpus)))
+        for path, texts in ((DOCUMENTS, chosen), (SENTENCES, unseen(candidates(arguments.corpus)))):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(path, "".join(f"{' '.join(text.split())}\n" for text in texts))
+            print(f"{len(texts):,} {path.name.partition('.')[0]} -> {path}")
+
+
+def all_documents(corpus: Path) -> Iterator[str]:
+    """Every document below `corpus`."""
+    for path in tqdm(text_files(corpus), desc="reading", unit="file"):
+        yield from documents(path)
+
+
+def searched(*lists: str) -> re.Pattern[str]:
+    """What finds a word of these lists of configs/keywords.yaml in a normalised text."""
+    words = yaml.safe_load(KEYWORDS.read_text(encoding="utf-8"))
+    return re.compile("|".join(word for name in lists for word in words[name]))
+
+
+def topical(texts: Iterable[str]) -> Iterator[str]:
+    """The documents in which searched words are frequent."""
+    words = searched("search", "context")
+    for text in texts:
+        plain = normalise(text)
+        found = len(words.findall(plain))
+        if found >= _LEAST and found * _EVERY >= len(plain.split()):
+            yield text
 
 
 def candidates(corpus: Path, most: int = MOST) -> list[str]:
     """Sentences of the corpus with a word of `search`, each once, none that is annotated; a fixed draw of `most`."""
-    words = yaml.safe_load(KEYWORDS.read_text(encoding="utf-8"))["search"]
+    words = searched("search")
     seen = {str(row["key"]) for _, row in read_rows(LABELS)}
     found = []
-    for path in tqdm(text_files(corpus), desc="reading", unit="file"):
-        for document in documents(path):
-            for text in sentences(document):
-                plain = normalise(text)
-                if len(plain.split()) in _WORDS and any(word in plain for word in words) and key(text) not in seen:
-                    seen.add(key(text))
-                    found.append(text)
+    for document in all_documents(corpus):
+        for text in sentences(document):
+            plain = normalise(text)
+            if len(plain.split()) in _WORDS and words.search(plain) and key(text) not in seen:
+                seen.add(key(text))
+                found.append(text)
     return random.Random(13).sample(found, min(most, len(found)))
 
 

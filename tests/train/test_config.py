@@ -12,7 +12,7 @@ from train.config import FinetuneConfig, PretrainConfig, load_config
 from wijha import InputError, Schema
 
 ROOT = Path(__file__).resolve().parents[2]
-KINDS = {"pretrain.yaml": PretrainConfig, "pretrain-sentences.yaml": PretrainConfig}
+KINDS = {"pretrain.yaml": PretrainConfig, "pretrain-topical.yaml": PretrainConfig}
 OTHERS = {"schema.yaml", "keywords.yaml"}
 CONFIGS = [p for p in sorted((ROOT / "configs").rglob("*.yaml")) if p.name not in OTHERS and "schema" not in p.name]
 

@@ -72,19 +72,9 @@ def test_killed_and_resumed_equals_undisturbed(settings: dict[str, object], tmp_
 
 def test_two_processes_give_the_result_of_one(settings: dict[str, object], model: Path, tmp_path: Path) -> None:
     config = _yaml(tmp_path / "run.yaml", settings, output=tmp_path / "two")
-    command = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        "--cpu",
-        "--num_processes",
-        "2",
-        "--num_machines",
-        "1",
-    ]
-    command += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     done = subprocess.run(
-        [*command, "-m", "train.finetune", str(config)],
+        [*launcher, "-m", "train.finetune", str(config)],
         cwd=ROOT,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -92,8 +82,10 @@ def test_two_processes_give_the_result_of_one(settings: dict[str, object], model
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
+    two = tmp_path / "two" / "model"
+    assert json.loads((two / "metrics.json").read_text(encoding="utf-8"))["run"]["processes"] == 2
     first = load_file(model / "model.safetensors")
-    second = load_file(tmp_path / "two" / "model" / "model.safetensors")
+    second = load_file(two / "model.safetensors")
     for name in first:
         assert torch.allclose(first[name], second[name], atol=2e-3), name
 

@@ -1,0 +1,116 @@
+"""End-to-end inference, JSONL to JSONL in rows/s: the stock pipeline against every runtime and precision.
+
+    python -m benchmarks.inference [MODEL] [--rows 8192] [--stock-rows 1024]
+
+Loading the model counts, importing packages does not. Labels are compared with those of the stock pipeline.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import pipeline
+from transformers.utils import logging
+
+from benchmarks.common import model_argument, one_sentence, report, texts
+from wijha.classifier import read_settings
+from wijha.cli import main as wijha
+from wijha.errors import InputError
+from wijha.runtime import accepted
+from wijha.schema import Schema
+
+_BATCH = 32
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    model_argument(parser)
+    parser.add_argument("--rows", type=int, default=8192, help="rows for the runtimes of wijha")
+    parser.add_argument("--stock-rows", type=int, default=1024, help="rows for the stock pipeline, which is slower")
+    arguments = parser.parse_args()
+    logging.set_verbosity_error()
+    with one_sentence(), tempfile.TemporaryDirectory() as folder:
+        run(arguments.model, arguments.rows, arguments.stock_rows, Path(folder))
+
+
+def run(model: Path, rows: int, stock_rows: int, folder: Path) -> None:
+    """Time every way and report."""
+    schema = Schema.from_dict(read_settings(model).get("schema"), str(model))
+    logging.disable_progress_bar()
+    few, many = folder / "few.jsonl", folder / "many.jsonl"
+    for path, count in ((few, stock_rows), (many, rows)):
+        lines = (json.dumps({"id": i, "text": t}, ensure_ascii=False) for i, t in enumerate(texts(count)))
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    seconds = stock(model, few, folder / "stock.jsonl", schema)
+    expected = labels(folder / "stock.jsonl", schema)
+    found = [{"way": f"transformers pipeline, batch_size={_BATCH}", "rows/s": stock_rows / seconds, "labels": "-"}]
+    precisions = accepted(model)
+    if not precisions:
+        print(f"no exported runtime is accepted for {model}: run python -m train.export {model} to have it measured")
+    for name in (
+        "torch",
+        *(f"openvino-{precision}" for precision in ("f32", "bf16", "int8") if precision in precisions),
+    ):
+        seconds = ours(model, many, folder / f"{name}.jsonl", name)
+        given = labels(folder / f"{name}.jsonl", schema)
+        size = min(len(given), len(expected))
+        same = (given[:size] == expected[:size]).mean()
+        found.append({"way": f"wijha --runtime {name}", "rows/s": rows / seconds, "labels": f"{same:.2%}"})
+        print(f"{name}: {rows / seconds:,.0f} rows/s", flush=True)
+    title = f"Inference, JSONL to JSONL, {model.parent.name}/{model.name}"
+    report(
+        "inference",
+        title,
+        "rows/s; labels equal to the pipeline's",
+        found,
+        lambda row, first: row["rows/s"] / first["rows/s"],
+    )
+
+
+def stock(model: Path, source: Path, target: Path, schema: Schema) -> float:
+    """Seconds of the loop that the transformers documentation shows, on the same weights."""
+    begin = time.perf_counter()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    classify = pipeline("text-classification", model=str(model), device=device, top_k=None, function_to_apply="none")
+    with open(source, encoding="utf-8") as lines, open(target, "w", encoding="utf-8") as out:
+        rows = [json.loads(line) for line in lines]
+        for row, scored in zip(
+            rows, classify((r["text"] for r in rows), batch_size=_BATCH, truncation=True), strict=True
+        ):
+            logits = {entry["label"]: entry["score"] for entry in scored}
+            for topic in schema.topic_names:
+                row[f"{topic}_stance"] = max(schema.label_names, key=lambda name: logits[f"{topic}/{name}"])
+            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+    return time.perf_counter() - begin
+
+
+def ours(model: Path, source: Path, target: Path, runtime: str) -> float:
+    """Seconds of `wijha predict` with a runtime."""
+    begin, errors = time.perf_counter(), io.StringIO()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
+        code = wijha(["predict", str(source), str(target), "--model", str(model), "--runtime", runtime])
+    if code:
+        raise InputError(
+            f"expected wijha predict --runtime {runtime} to run, got: {errors.getvalue().strip()}; mend it"
+        )
+    return time.perf_counter() - begin
+
+
+def labels(path: Path, schema: Schema) -> np.ndarray:
+    """Labels of a file of predictions, shape (rows, topics)."""
+    with open(path, encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    return np.array([[row[f"{topic}_stance"] for topic in schema.topic_names] for row in rows])
+
+
+if __name__ == "__main__":
+    main()

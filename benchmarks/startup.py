@@ -1,0 +1,78 @@
+"""From starting Python to the first prediction, in seconds and peak memory, each in a process of its own.
+
+python -m benchmarks.startup [MODEL] [--repeats 3]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import ROOT, model_argument, one_sentence, report
+from wijha.classifier import read_settings
+from wijha.errors import InputError
+from wijha.runtime import accepted
+
+_STOCK = """import sys
+from transformers import pipeline
+print(pipeline("text-classification", model=sys.argv[1], device="cpu", top_k=None)("أكد الوزير دعمه للحل السياسي"))"""
+_OURS = """import sys
+from wijha import Classifier
+print(Classifier.load(sys.argv[1], runtime=sys.argv[2]).classify("أكد الوزير دعمه للحل السياسي"))"""
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    model_argument(parser)
+    parser.add_argument("--repeats", type=int, default=3, help="starts a way; the median is taken")
+    arguments = parser.parse_args()
+    with one_sentence():
+        run(arguments.model, arguments.repeats)
+
+
+def run(model: Path, repeats: int) -> None:
+    """Time every way and report."""
+    read_settings(model)
+    ways = {"transformers pipeline": (_STOCK, str(model)), "wijha, torch": (_OURS, str(model), "torch")}
+    if accepted(model):
+        ways["wijha, openvino"] = (_OURS, str(model), "openvino")
+    rows = []
+    for name, words in ways.items():
+        runs = [start(*words) for _ in range(repeats)]
+        medians: dict[str, Any] = {key: round(statistics.median(run[key] for run in runs), 2) for key in runs[0]}
+        rows.append({"way": name, **medians})
+    report(
+        "startup",
+        "Start to first prediction",
+        "median of processes",
+        rows,
+        lambda row, first: first["seconds"] / row["seconds"],
+    )
+
+
+def start(*words: str) -> dict[str, float]:
+    """Seconds and peak resident memory in MB of `python -c words`."""
+    begin = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-c", *words], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    errors = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        reason = (errors.strip().splitlines() or ["no word"])[-1]
+        raise InputError(f"expected a first prediction, got: {reason}; check the model folder")
+    scale = 1e6 if sys.platform == "darwin" else 1e3
+    return {"seconds": time.perf_counter() - begin, "peak MB": usage.ru_maxrss / scale}
+
+
+if __name__ == "__main__":
+    main()

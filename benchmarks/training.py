@@ -1,0 +1,117 @@
+"""Fine-tuning in sentences/s: our recipe against a plain Trainer that pads to 128, same encoder, data and batch.
+
+python -m benchmarks.training [--config configs/default.yaml] [--steps 20]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+from transformers import (
+    AutoModelForSequenceClassification,
+    DataCollatorWithPadding,
+    Trainer,
+    TrainingArguments,
+    default_data_collator,
+    set_seed,
+)
+from transformers.utils import logging
+
+from benchmarks.common import TEXT, one_sentence, report
+from train.config import FinetuneConfig, load_config
+from train.data import Example, encode, label_numbers, load_examples
+from train.finetune import TopicTrainer, training_arguments
+from train.losses import TopicLoss
+from train.model import build_classifier, load_tokenizer
+from wijha.schema import Schema
+
+_PADDED = 128
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, default=Path("configs/default.yaml"))
+    parser.add_argument("--steps", type=int, default=20, help="optimiser steps a way, after one that does not count")
+    arguments = parser.parse_args()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    with one_sentence(), tempfile.TemporaryDirectory() as folder:
+        config = load_config(FinetuneConfig, arguments.config, output=folder)
+        run(config, arguments.steps)
+
+
+def run(config: FinetuneConfig, steps: int) -> None:
+    """Time both ways and report."""
+    schema = Schema.from_yaml(config.schema)
+    examples = load_examples(TEXT, schema)[: steps * config.batch]
+    rows = []
+    for name, trainer in (
+        (f"plain Trainer, padded to {_PADDED}", plain_trainer(config, schema, examples)),
+        ("train.finetune", our_trainer(config, schema, examples)),
+    ):
+        trainer.args.max_steps = 1
+        trainer.train()  # the first step sets things up
+        trainer.args.max_steps = len(examples) // config.batch
+        begin = time.perf_counter()
+        trainer.train()
+        seconds = time.perf_counter() - begin
+        rows.append({"way": name, "sentences/s": trainer.args.max_steps * config.batch / seconds})
+        print(f"{name}: {rows[-1]['sentences/s']:,.0f} sentences/s", flush=True)
+    title = f"Fine-tuning {config.encoder}, batch {config.batch}"
+    report("training", title, "sentences/s", rows, lambda row, first: row["sentences/s"] / first["sentences/s"])
+
+
+def our_trainer(config: FinetuneConfig, schema: Schema, examples: list[Example]) -> Trainer:
+    """The trainer of train.finetune without its evaluations and checkpoints."""
+    set_seed(config.seed)
+    tokenizer = load_tokenizer(config)
+    arguments = training_arguments(config)
+    arguments.eval_strategy = arguments.save_strategy = "no"
+    arguments.load_best_model_at_end = False
+    arguments.disable_tqdm = True
+    return TopicTrainer(
+        config,
+        model=build_classifier(config, schema),
+        args=arguments,
+        train_dataset=encode(examples, tokenizer, schema, config.length),
+        processing_class=tokenizer,
+        data_collator=DataCollatorWithPadding(tokenizer),
+        compute_loss_func=TopicLoss(schema),
+    )
+
+
+def plain_trainer(config: FinetuneConfig, schema: Schema, examples: list[Example]) -> Trainer:
+    """What a tutorial shows: every row padded to 128, the Trainer's own order, precision and attention."""
+    set_seed(config.seed)
+    tokenizer = load_tokenizer(config)
+    encoded = tokenizer([row.text for row in examples], truncation=True, max_length=_PADDED, padding="max_length")
+    columns = {key: encoded[key] for key in ("input_ids", "attention_mask")}
+    model = AutoModelForSequenceClassification.from_pretrained(
+        config.encoder, num_labels=len(schema.id2label), dtype=torch.float32
+    )
+    arguments = TrainingArguments(
+        output_dir=str(config.output / "plain"),
+        per_device_train_batch_size=config.batch,
+        learning_rate=config.learning_rate,
+        use_cpu=not torch.cuda.is_available(),
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+    )
+    return Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=Dataset.from_dict(columns | {"labels": label_numbers(examples, schema).tolist()}),
+        data_collator=default_data_collator,
+        compute_loss_func=TopicLoss(schema),
+    )
+
+
+if __name__ == "__main__":
+    main()
