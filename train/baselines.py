@@ -30,7 +30,7 @@ class Baselines:
         self.predictors: dict[str, Callable[[Sequence[str]], np.ndarray]] = {}
         if not train:
             return
-        self.predictors["tfidf_logistic_regression"] = fit_tfidf(train, schema)
+        self.predictors["tfidf_logistic_regression"] = TfidfModel(train, schema).predict
         patterns = yaml.safe_load(KEYWORDS.read_text(encoding="utf-8")) if KEYWORDS.exists() else {}
         if set(schema.topic_names) <= set(patterns):
             self.predictors["keyword_rules"] = fit_keywords(train, schema, patterns)
@@ -56,24 +56,34 @@ def fit_keywords(
     )
 
 
-def fit_tfidf(train: Sequence[Example], schema: Schema) -> Callable[[Sequence[str]], np.ndarray]:
-    """One logistic regression a topic over words, word pairs and character 3- to 5-grams."""
-    features = FeatureUnion(
-        [
-            ("words", TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)),
-            ("characters", TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), min_df=5, sublinear_tf=True)),
-        ]
-    )
-    known = features.fit_transform([_normalizer.normalize_str(example.text) for example in train])
-    models = []
-    for column in label_numbers(train, schema).T:
-        given = column >= 0
-        single = len(set(column[given])) < 2
-        model = DummyClassifier() if single else LogisticRegression(C=10, class_weight="balanced", tol=1e-3)
-        models.append(model.fit(known[given], column[given]))
+class TfidfModel:
+    """One logistic regression a topic over words, word pairs and character 3- to 5-grams of normalised text."""
 
-    def predict(texts: Sequence[str]) -> np.ndarray:
-        unknown = features.transform(texts)
-        return np.stack([model.predict(unknown) for model in models], axis=1)
+    def __init__(self, train: Sequence[Example], schema: Schema, class_weight: str | None = "balanced") -> None:
+        self.labels = len(schema.labels)
+        self.features = FeatureUnion(
+            [
+                ("words", TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)),
+                ("characters", TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), min_df=5, sublinear_tf=True)),
+            ]
+        )
+        known = self.features.fit_transform([_normalizer.normalize_str(example.text) for example in train])
+        self.models = []
+        for column in label_numbers(train, schema).T:
+            given = column >= 0
+            single = len(set(column[given])) < 2
+            model = DummyClassifier() if single else LogisticRegression(C=10, class_weight=class_weight, tol=1e-3)
+            self.models.append(model.fit(known[given], column[given]))
 
-    return predict
+    def predict(self, texts: Sequence[str]) -> np.ndarray:
+        """Normalised texts -> label numbers (texts, topics)."""
+        unknown = self.features.transform(texts)
+        return np.stack([model.predict(unknown) for model in self.models], axis=1)
+
+    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
+        """Texts -> probabilities (texts, topics, labels); 0 for a label that the training rows do not have."""
+        unknown = self.features.transform([_normalizer.normalize_str(text) for text in texts])
+        found = np.zeros((len(texts), len(self.models), self.labels))
+        for topic, model in enumerate(self.models):
+            found[:, topic, model.classes_] = model.predict_proba(unknown)
+        return found

@@ -16,6 +16,7 @@ from train.corpus.agreement import agreement, compare_files, kappa
 from train.corpus.check import check
 from train.corpus.duplicates import near_pairs
 from train.corpus.exchange import import_file, pairs
+from train.corpus.screen import screen
 from train.corpus.tasks import export_file
 from train.data import load_examples, split_of
 from wijha import InputError, Schema
@@ -393,3 +394,21 @@ def test_the_command_ends_with_code_2(
         main()
     assert caught.value.code == 2
     assert capsys.readouterr().err.startswith("error: expected the numbers of ")
+
+
+def test_screening_finds_the_planted_wrong_label(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [row(f"r{n}", f"{TEXTS[n % 4]} في اليوم {n}", CODES[n % 4]) for n in range(80)]
+    rows[33] |= {"political_settlement": "favor", "de_escalation_zones": "absent"}
+    data, output = lines(tmp_path / "rows.jsonl", rows), tmp_path / "doubtful.jsonl"
+    main_code = ["screen", str(data), "--output", str(output), "--share", "0.05"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["corpus", *main_code, "--schema", str(ROOT / "configs" / "schema.yaml")])
+        main()
+    found = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
+    assert len(found) == 4 and "4 of 80 sentences" in capsys.readouterr().out
+    assert found[0]["id"] == "r33" and found[0]["guess"] in ("absent", "neutral")
+    assert found[0]["quality"] < found[1]["quality"]
+    with pytest.raises(InputError, match="expected --share in"):
+        screen([data], output, SCHEMA, 0.0)
+    with pytest.raises(InputError, match="expected sentences of at least 4 stories"):
+        screen([lines(tmp_path / "few.jsonl", rows[:3])], output, SCHEMA, 0.5)

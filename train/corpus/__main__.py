@@ -4,6 +4,7 @@ python -m train.corpus check [--frozen]
 python -m train.corpus import FILE OUT.jsonl [--map text=headline,political_settlement=ps] [--labels favor=pro]
 python -m train.corpus export FILE OUT --format label-studio
 python -m train.corpus agreement FIRST SECOND [--output disagreements.jsonl]
+python -m train.corpus screen FILE [FILE ...] --output doubtful.local.jsonl
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from train.command import one_sentence_errors
 from train.corpus.agreement import compare_files
 from train.corpus.check import DATA, REAL_NEWS, check
 from train.corpus.exchange import import_file, pairs
+from train.corpus.screen import screen
 from train.corpus.tasks import WRITERS, export_file
 from wijha.schema import Schema
 
@@ -61,7 +63,13 @@ def _parser() -> argparse.ArgumentParser:
     comparing.add_argument("--output", type=Path, help="where the disagreements go, as JSONL")
     comparing.set_defaults(command=lambda a, schema: compare_files(a.first, a.second, schema, a.output))
 
-    for command in (checking, bringing, sending, comparing):
+    screening = commands.add_parser("screen", help="labels that look wrong to cross-validated predictions")
+    screening.add_argument("files", type=Path, nargs="+", help="labelled files with their text")
+    screening.add_argument("--output", type=Path, required=True, help="where the doubtful sentences go, as JSONL")
+    screening.add_argument("--share", type=float, default=0.05, help="share of the sentences to read again")
+    screening.set_defaults(command=lambda a, schema: screen(a.files, a.output, schema, a.share))
+
+    for command in (checking, bringing, sending, comparing, screening):
         command.add_argument("--schema", type=Path, default=_SCHEMA, help="topics and labels")
     return parser
 
