@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModelForSequenceClassification
 
 from train.command import one_sentence_errors
 from train.data import Example, file_sha256, label_numbers, load_examples, split
@@ -33,7 +32,9 @@ from wijha.classifier import Classifier, read_settings
 from wijha.errors import InputError
 from wijha.extras import need
 from wijha.files import write_json
-from wijha.runtime import OpenVinoRuntime, Runtime, has_bf16, no_progress_bar
+from wijha.golden import seal
+from wijha.manifest import MANIFEST
+from wijha.runtime import OpenVinoRuntime, Runtime, has_bf16, stock_model
 from wijha.schema import Schema
 from wijha.tokenizer import TextEncoder
 
@@ -61,6 +62,7 @@ def export(folder: Path) -> dict[str, Any]:
     need("openvino", "cpu")
     reference = Classifier.load(folder, "cpu", "torch")
     (folder / "export.json").unlink(missing_ok=True)  # without it no half-written file is ever used
+    (folder / MANIFEST).unlink(missing_ok=True)
     shutil.rmtree(folder / "openvino", ignore_errors=True)
     write_openvino(folder)
     notes = {} if write_int8(folder, calibration) else {"int8": "the package nncf is not installed"}
@@ -86,6 +88,7 @@ def export(folder: Path) -> dict[str, Any]:
         "openvino": judged,
     }
     write_json(folder / "export.json", result)
+    seal(folder)
     sizes = sum(path.stat().st_size for path in (folder / "openvino").iterdir())
     print(f"{folder}/openvino ({sizes / 1e6:.1f} MB), checked on {len(examples):,} sentences of the {name} split")
     return result
@@ -111,8 +114,7 @@ def gate_examples(folder: Path, schema: Schema) -> tuple[list[str], str, list[Ex
 def write_openvino(folder: Path) -> None:
     """MODEL/openvino/model.xml and model.bin: the weights in half precision, rows and width open."""
     openvino = need("openvino", "cpu")
-    with no_progress_bar():
-        model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True)
+    model = stock_model(folder)
     ids = torch.ones(2, 9, dtype=torch.long)
     mask = torch.ones_like(ids)
     mask[1, 5:] = 0

@@ -41,6 +41,7 @@ from train.tables import score_table
 from wijha.classifier import Classifier
 from wijha.errors import InputError
 from wijha.files import write_json
+from wijha.golden import seal, unseal
 from wijha.schema import Schema
 
 
@@ -81,6 +82,7 @@ def finetune(config: FinetuneConfig) -> Path:
 
     folder = config.output / "model"
     if trainer.is_world_process_zero():
+        unseal(folder)
         trainer.model.half().save_pretrained(folder)  # what is scored below is what ships
         tokenizer.save_pretrained(folder)
         calibrate(folder, splits["development"])
@@ -88,6 +90,7 @@ def finetune(config: FinetuneConfig) -> Path:
         results = {name: score(classifier, splits[name], baselines) for name in ("development", "test") if splits[name]}
         write_json(folder / "metrics.json", {"run": provenance(as_dict(config), files, splits), **results})
         write_card(folder)
+        seal(folder)
         last = list(results)[-1]
         print(score_table(results[last], f"{folder} on the {last} split ({len(splits[last]):,} sentences)"))
         print(f"\nmodel: {folder}\nnext:  make evaluate MODEL={folder}")

@@ -13,6 +13,7 @@ from train.command import run
 from train.config import FinetuneConfig
 from wijha.classifier import Classifier
 from wijha.errors import InputError
+from wijha.golden import check_model, seal
 
 SHIPPED = Path("models/classifier")
 
@@ -30,7 +31,10 @@ def release(model: Path, target: Path = SHIPPED) -> None:
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
     shutil.copytree(model, fresh)
-    Classifier.load(fresh).classify("جملة")
+    classifier = Classifier.load(fresh)  # checks the copy by the manifest that came along, if one did
+    seal(fresh)
+    for line in check_model(classifier):
+        print(line)
     if target.exists():
         target.rename(old)
     fresh.rename(target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,9 @@ from safetensors import SafetensorError
 
 from wijha.batching import map_batched, windows
 from wijha.errors import InputError
+from wijha.manifest import check_manifest
 from wijha.runtime import Runtime, load_runtime
+from wijha.safety import refuse_code
 from wijha.schema import Schema
 from wijha.tokenizer import TextEncoder
 
@@ -61,13 +63,16 @@ class Classifier:
     def load(cls, folder: str | Path | None = None, device: str | None = None, runtime: str = "auto") -> Classifier:
         """Load a model folder (default: the one that ships with the repository).
 
-        `device` is one of torch's; `runtime` one of wijha.runtime.RUNTIMES. Raises InputError when the folder is
-        missing, is not one of ours or is only half written, and when the runtime cannot be had.
+        `device` is one of torch's; `runtime` one of wijha.runtime.RUNTIMES. Opened are safetensors, JSON and, for
+        openvino, its .xml and .bin; no pickle, no code. Raises InputError when the folder is missing, is not one of
+        ours, is only half written or not as its manifest lists it, and when the runtime cannot be had.
         """
         path = default_model() if folder is None else Path(folder)
-        settings = read_settings(path)
-        schema = Schema.from_dict(settings.get("schema"), f"{path}/config.json")
         try:
+            check_manifest(path)
+            settings = read_settings(path)
+            schema = Schema.from_dict(settings.get("schema"), f"{path}/config.json")
+            refuse_code(path)
             return cls(path, load_runtime(path, device, runtime), schema, settings.get("temperatures", {}))
         except InputError:
             raise
@@ -127,12 +132,16 @@ class Classifier:
         )
         return np.stack(rows).reshape(shape)
 
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """What the model reads of each text: token ids, special tokens included, cut at the model's length."""
+        return self._encoder.ids(texts)
+
     @cached_property
     def tokenizer(self) -> Any:
         """The stock tokenizer of the folder, for tools that expect one; it gives the ids that the classifier uses."""
         from transformers import AutoTokenizer  # seconds: not for those who only classify
 
-        return AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
+        return AutoTokenizer.from_pretrained(self.folder, local_files_only=True, trust_remote_code=False)
 
 
 def default_model() -> Path:

@@ -64,6 +64,9 @@ def parser() -> argparse.ArgumentParser:
     _add_files(proof)
     proof.set_defaults(command=verify)
     information = commands.add_parser("info", help="say what a model is", description="Say what a model is.")
+    information.add_argument(
+        "--check", action="store_true", help="prove that it is what was saved: files, weights, token ids, logits"
+    )
     information.set_defaults(command=info)
     for each in (command, information):
         each.add_argument("--model", type=Path, help="a model folder (default: the one that ships)")
@@ -149,6 +152,11 @@ def info(arguments: argparse.Namespace) -> None:
     print(f"labels   {', '.join(classifier.schema.label_names)}")
     for topic in classifier.schema.topics:
         print(f"topic    {topic.name}: {topic.target}")
+    if arguments.check:
+        from wijha.golden import check_model
+
+        for line in check_model(classifier):
+            print(line)
 
 
 if __name__ == "__main__":

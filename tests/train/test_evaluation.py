@@ -18,6 +18,8 @@ from train.data import load_examples, split
 from train.evaluation import evaluate_model
 from train.release import release
 from wijha import Classifier, InputError, Schema
+from wijha.cli import main
+from wijha.golden import unseal
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = Schema.from_yaml(ROOT / "configs" / "schema.yaml")
@@ -85,6 +87,17 @@ def test_every_number_of_the_card_is_in_a_file(folder: Path) -> None:
     assert len(shown) > 20 and set(shown) <= known
 
 
+def test_release_refuses_a_changed_run_and_seals_one_without_a_manifest(folder: Path, tmp_path: Path) -> None:
+    target, weights = tmp_path / "models" / "classifier", folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-2] + b"\1\1")
+    with pytest.raises(InputError, match=r"model\.safetensors as manifest\.json lists it"):
+        release(folder, target)
+    assert not target.exists()
+    unseal(folder)
+    release(folder, target)
+    assert main(["info", "--check", "--model", str(target)]) == 0
+
+
 def test_release_replaces_the_shipped_model(folder: Path, tmp_path: Path) -> None:
     target = tmp_path / "models" / "classifier"
     target.mkdir(parents=True)
@@ -93,5 +106,6 @@ def test_release_replaces_the_shipped_model(folder: Path, tmp_path: Path) -> Non
     assert not (target / "old.txt").exists()
     assert Classifier.load(target).classify("جملة")[0].labels.keys() == set(SCHEMA.topic_names)
     assert [path.name for path in target.parent.iterdir()] == ["classifier"]
+    assert (target / "manifest.json").read_bytes() == (folder / "manifest.json").read_bytes()
     with pytest.raises(InputError, match="expected a finished run"):
         release(tmp_path, target)

@@ -21,6 +21,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from train.config import FinetuneConfig, as_dict
 from train.finetune import finetune
 from wijha import Classifier, InputError
+from wijha.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_run_folder_holds_all_that_went_in_and_came_out(model: Path) -> None:
     names = {path.name for path in model.iterdir()}
     assert names >= {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "metrics.json"}
+    assert names >= {"manifest.json", "golden.json", "README.md"}
     metrics = json.loads((model / "metrics.json").read_text(encoding="utf-8"))
     run = metrics["run"]
     assert len(next(iter(run["data"].values()))) == 64
@@ -42,6 +44,12 @@ def test_same_seed_same_weights(settings: dict[str, object], model: Path, tmp_pa
     again = finetune(FinetuneConfig(**settings, output=tmp_path))  # type: ignore[arg-type]
     first, second = load_file(model / "model.safetensors"), load_file(again / "model.safetensors")
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_finished_run_can_be_run_again(settings: dict[str, object], tmp_path: Path) -> None:
+    config = FinetuneConfig(**(settings | {"epochs": 1}), output=tmp_path)  # type: ignore[arg-type]
+    for _ in range(2):
+        assert main(["info", "--check", "--model", str(finetune(config))]) == 0
 
 
 def _yaml(path: Path, settings: dict[str, object], **others: object) -> Path:

@@ -22,6 +22,7 @@ import pytest
 
 from wijha.chunks import Options, chunks
 from wijha.cli import main
+from wijha.manifest import write_manifest
 from wijha.records import write_rows
 
 ROWS, CHUNK = 160, 8
@@ -180,6 +181,7 @@ def test_resume_with_something_else_is_refused(
         config = json.loads((other / "config.json").read_text(encoding="utf-8"))
         config["wijha"]["temperatures"] = {}
         (other / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        write_manifest(other)
         model = other
     assert main(words(source, out, model, "--resume", *more)) == 2
     assert f"error: expected the {change} that the job in" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from transformers import AutoTokenizer
 from train.export import export, write_int8, write_openvino
 from wijha import Classifier, InputError
 from wijha.classifier import read_settings
+from wijha.golden import unseal
 from wijha.runtime import OpenVinoRuntime, Runtime, TorchRuntime, accepted, has_bf16, load_runtime, padded
 from wijha.tokenizer import TextEncoder
 
@@ -43,6 +44,7 @@ def texts(rows: list[dict[str, str]]) -> list[str]:
 def folder(model: Path, texts: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model with every file of the fast runtime, before any gate."""
     copy = Path(shutil.copytree(model, tmp_path_factory.mktemp("runtimes") / "model"))
+    unseal(copy)
     if find_spec("openvino"):
         write_openvino(copy)
         if find_spec("nncf"):
@@ -102,6 +104,7 @@ def test_auto_takes_what_was_exported_until_the_weights_change(exported: Path, m
     assert Classifier.load(exported, device="cpu").runtime.name == "torch cpu"
     assert Classifier.load(model).runtime.name.startswith("torch")
     changed = Path(shutil.copytree(exported, tmp_path / "changed"))
+    unseal(changed)
     weights = changed / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
     assert accepted(changed) == [] and load_runtime(changed).name.startswith("torch")
@@ -111,6 +114,7 @@ def test_auto_takes_what_was_exported_until_the_weights_change(exported: Path, m
 
 def test_a_broken_export_is_one_sentence(exported: Path, tmp_path: Path) -> None:
     broken = Path(shutil.copytree(exported, tmp_path / "broken"))
+    unseal(broken)
     for path in (broken / "openvino").glob("*.xml"):
         path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(InputError, match="expected a whole model in"):
