@@ -189,7 +189,8 @@ def resumable(config: FinetuneConfig) -> str | None:
             f"expected a new or an interrupted run of this config in {config.output}, found a run of another config; "
             "remove it or choose another output"
         )
-    write_json(kept, settings)
+    if PartialState().is_main_process:
+        write_json(kept, settings)
     checkpoints = config.output / "checkpoints"
     return get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
 
