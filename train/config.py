@@ -120,7 +120,7 @@ class FinetuneConfig:
     precision: str = "auto"
     """auto (bf16 where the hardware computes in it), bf16 or fp32."""
     seed: int = 13
-    """Seed of the new weights, the order and dropout."""
+    """Seed of the order, dropout and word dropout; the new layers begin alike for every seed."""
 
     def problems(self) -> list[str]:
         """Contradictions between settings, each naming them."""

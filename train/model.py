@@ -31,17 +31,19 @@ def load_tokenizer(config: FinetuneConfig) -> PreTrainedTokenizerBase:
 def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
     """The encoder with a new output layer; schema and label names go into its config.json."""
     labels = schema.id2label
-    model = _load(
-        AutoModelForSequenceClassification,
-        config.encoder,
-        num_labels=len(labels),
-        id2label=labels,
-        label2id={name: number for number, name in labels.items()},
-        hidden_dropout_prob=config.dropout,
-        attention_probs_dropout_prob=0.0,  # on a CPU it costs a tenth of the time, and hidden dropout does the work
-        attn_implementation="sdpa" if torch.cuda.is_available() else "eager",  # eager is faster on short CPU rows
-        dtype=torch.float32,
-    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # new layers begin alike whatever the seed: runs of several seeds can be averaged
+        model = _load(
+            AutoModelForSequenceClassification,
+            config.encoder,
+            num_labels=len(labels),
+            id2label=labels,
+            label2id={name: number for number, name in labels.items()},
+            hidden_dropout_prob=config.dropout,
+            attention_probs_dropout_prob=0.0,  # on a CPU it costs a tenth of the time, and hidden dropout does the work
+            attn_implementation="sdpa" if torch.cuda.is_available() else "eager",  # eager is faster on short CPU rows
+            dtype=torch.float32,
+        )
     setattr(model.config, SETTINGS, {"schema": schema.to_dict()})
     if config.length > model.config.max_position_embeddings:
         raise InputError(
