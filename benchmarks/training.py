@@ -25,9 +25,10 @@ from transformers.utils import logging
 from benchmarks.common import TEXT, one_sentence, report
 from train.config import FinetuneConfig, load_config
 from train.data import Example, encode, label_numbers, load_examples
-from train.finetune import TopicTrainer, training_arguments
+from train.finetune import training_arguments
 from train.losses import TopicLoss
 from train.model import build_classifier, load_tokenizer
+from train.trainer import TopicTrainer
 from wijha.schema import Schema
 
 _PADDED = 128

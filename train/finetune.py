@@ -3,8 +3,9 @@
     python -m train.finetune configs/default.yaml
     torchrun --nproc_per_node 2 -m train.finetune configs/default.yaml       # several GPUs, or processes of a CPU
 
-The folder holds the model, its tokenizer, the config and metrics.json. Run it again after a kill: it goes on from
-the last checkpoint. Settings of the config can be changed on the command line: --epochs 3 --seed 7
+The folder holds the model, its tokenizer, the config and metrics.json. Run it again after a kill, a full disk, SIGTERM
+or Ctrl-C (which save first): it goes on from the last whole checkpoint, to the weights of a run that nothing disturbed.
+Settings of the config can be changed on the command line: --epochs 3 --seed 7
 """
 
 from __future__ import annotations
@@ -14,30 +15,22 @@ from pathlib import Path
 
 import torch
 from accelerate import PartialState
-from torch.utils.data import Sampler
-from transformers import (
-    DataCollatorWithPadding,
-    EarlyStoppingCallback,
-    EvalPrediction,
-    Trainer,
-    TrainingArguments,
-    set_seed,
-)
-from transformers.trainer_utils import get_last_checkpoint
+from transformers import DataCollatorWithPadding, EarlyStoppingCallback, EvalPrediction, TrainingArguments, set_seed
 
 from train.baselines import Baselines
 from train.calibration import calibrate
 from train.card import write_card
+from train.checkpoints import newest_whole, room_for
 from train.command import run
 from train.config import FinetuneConfig, as_dict
 from train.data import encode, load_examples, split
 from train.evaluation import score
 from train.losses import TopicLoss, label_weights
-from train.model import build_classifier, load_tokenizer, parameter_groups
+from train.model import build_classifier, load_tokenizer
 from train.provenance import describe_data, provenance
-from train.sampler import LengthGroupedSampler
 from train.scores import cell_counts, evaluate_counts
 from train.tables import score_table
+from train.trainer import TopicTrainer
 from wijha.classifier import Classifier
 from wijha.errors import InputError
 from wijha.files import write_json
@@ -53,7 +46,8 @@ def main() -> None:
 def finetune(config: FinetuneConfig) -> Path:
     """Train a classifier by `config`; returns the folder of the saved model.
 
-    Raises InputError for data, schema or encoder that are not as expected, before any training.
+    Raises InputError for data, schema or encoder that are not as expected, before any training, and for a full disk;
+    SystemExit once a checkpoint is saved after SIGTERM or Ctrl-C.
     """
     schema = Schema.from_yaml(config.schema)
     files = [*config.data, *(path for path in config.optional_data if path.exists())]
@@ -78,13 +72,16 @@ def finetune(config: FinetuneConfig) -> Path:
         compute_metrics=DevelopmentScores(schema),
         callbacks=[EarlyStoppingCallback(config.patience)],
     )
-    trainer.train(resume_from_checkpoint=resumable(config))
+    with PartialState().main_process_first():  # one process tidies up, the others find it done
+        checkpoint = resumable(config)
+    trainer.train(resume_from_checkpoint=checkpoint)
 
     folder = config.output / "model"
     if trainer.is_world_process_zero():
-        unseal(folder)
-        trainer.model.half().save_pretrained(folder)  # what is scored below is what ships
-        tokenizer.save_pretrained(folder)
+        with room_for(folder, "the model"):
+            unseal(folder)
+            trainer.model.half().save_pretrained(folder)  # what is scored below is what ships
+            tokenizer.save_pretrained(folder)
         calibrate(folder, splits["development"])
         classifier, baselines = Classifier.load(folder), Baselines(splits["train"], schema)
         results = {name: score(classifier, splits[name], baselines) for name in ("development", "test") if splits[name]}
@@ -95,36 +92,6 @@ def finetune(config: FinetuneConfig) -> Path:
         print(score_table(results[last], f"{folder} on the {last} split ({len(splits[last]):,} sentences)"))
         print(f"\nmodel: {folder}\nnext:  make evaluate MODEL={folder}")
     return folder
-
-
-class TopicTrainer(Trainer):
-    """The Trainer with our order of training and our learning rates."""
-
-    def __init__(self, config: FinetuneConfig, **arguments: object) -> None:
-        self.config = config
-        super().__init__(**arguments)
-
-    def _get_train_sampler(self, train_dataset: object = None) -> Sampler[int]:
-        lengths = [len(ids) for ids in self.train_dataset["input_ids"]]
-        return LengthGroupedSampler(lengths, self.config.batch, self.config.seed)
-
-    def training_step(self, model: torch.nn.Module, inputs: dict[str, torch.Tensor], *rest: object) -> torch.Tensor:
-        """A step with some of the words masked; the numbers come from the generator that a checkpoint restores."""
-        if self.config.word_dropout:
-            ids, tokenizer = inputs["input_ids"], self.processing_class
-            special = torch.tensor([tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id])
-            drop = torch.rand(ids.shape).to(ids.device) < self.config.word_dropout
-            drop &= ~torch.isin(ids, special.to(ids.device))
-            inputs = dict(inputs) | {"input_ids": ids.masked_fill(drop, tokenizer.mask_token_id)}
-        return super().training_step(model, inputs, *rest)
-
-    def create_optimizer(self, model: torch.nn.Module | None = None) -> torch.optim.Optimizer:
-        """AdamW over the groups of train.model.parameter_groups."""
-        if self.optimizer is None:
-            self.optimizer = torch.optim.AdamW(
-                parameter_groups(self.model, self.config), lr=self.config.learning_rate, fused=True
-            )
-        return self.optimizer
 
 
 class DevelopmentScores:
@@ -160,8 +127,8 @@ def training_arguments(config: FinetuneConfig) -> TrainingArguments:
         use_cpu=not torch.cuda.is_available(),
         eval_strategy="epoch",
         save_strategy="epoch",
-        save_total_limit=2,
         load_best_model_at_end=True,
+        restore_callback_states_from_checkpoint=True,  # the epochs that early stopping has counted
         metric_for_best_model=config.metric,
         logging_strategy="epoch",
         seed=config.seed,
@@ -177,22 +144,21 @@ def computes_bf16() -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def resumable(config: FinetuneConfig) -> str | None:
-    """The last checkpoint of an interrupted run with the same config, if any.
+def resumable(config: FinetuneConfig) -> Path | None:
+    """The last whole checkpoint of an interrupted run with the same config, if any.
 
     Raises InputError when the output folder holds a run of another config.
     """
     config.output.mkdir(parents=True, exist_ok=True)
-    kept, settings = config.output / "config.json", as_dict(config)
+    kept, settings, state = config.output / "config.json", as_dict(config), PartialState()
     if kept.exists() and json.loads(kept.read_text(encoding="utf-8")) != settings:
         raise InputError(
             f"expected a new or an interrupted run of this config in {config.output}, found a run of another config; "
             "remove it or choose another output"
         )
-    if PartialState().is_main_process:
+    if state.is_main_process:
         write_json(kept, settings)
-    checkpoints = config.output / "checkpoints"
-    return get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    return newest_whole(config.output / "checkpoints", say=state.print)
 
 
 if __name__ == "__main__":

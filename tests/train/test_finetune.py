@@ -78,7 +78,9 @@ def test_killed_and_resumed_equals_undisturbed(settings: dict[str, object], tmp_
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_two_processes_give_the_result_of_one(settings: dict[str, object], model: Path, tmp_path: Path) -> None:
+def test_two_processes_give_the_result_of_one(settings: dict[str, object], tmp_path: Path) -> None:
+    settings = settings | {"batch": 6}  # divides the 42 sentences: an incomplete last step is filled up with others
+    one = finetune(FinetuneConfig(**settings, output=tmp_path / "one"))  # type: ignore[arg-type]
     config = _yaml(tmp_path / "run.yaml", settings, output=tmp_path / "two")
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     done = subprocess.run(
@@ -92,10 +94,10 @@ def test_two_processes_give_the_result_of_one(settings: dict[str, object], model
     assert done.returncode == 0, done.stderr[-2000:]
     two = tmp_path / "two" / "model"
     assert json.loads((two / "metrics.json").read_text(encoding="utf-8"))["run"]["processes"] == 2
-    first = load_file(model / "model.safetensors")
+    first = load_file(one / "model.safetensors")
     second = load_file(two / "model.safetensors")
     for name in first:
-        assert torch.allclose(first[name], second[name], atol=2e-3), name
+        assert torch.allclose(first[name], second[name], atol=1e-4), name
 
 
 def test_another_schema_with_other_topics_and_labels(settings: dict[str, object], tmp_path: Path) -> None:

@@ -1,0 +1,127 @@
+"""Checkpoints that are whole or not there: the Trainer writes file by file, and a manifest comes last."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+from train.data import file_sha256
+from wijha.errors import InputError
+from wijha.files import write_json
+
+MANIFEST = "manifest.json"
+_STATE = "trainer_state.json"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # EFBIG: a limit on the size of files
+_FULL_SIGNS = (*map(os.strerror, _FULL), "PytorchStreamWriter failed", "file write failed", "unexpected pos")
+
+
+def write_manifest(checkpoint: Path) -> None:
+    """Flush every file of a checkpoint, then write their sizes and checksums, flushed and renamed into place."""
+    files = {}
+    for path in sorted(path for path in checkpoint.rglob("*") if path.is_file() and path.name != MANIFEST):
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+        files[str(path.relative_to(checkpoint))] = {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
+    write_json(checkpoint / MANIFEST, files)
+
+
+def damage(checkpoint: Path) -> str | None:
+    """What keeps a checkpoint from being whole, as the end of a sentence; None when it is whole."""
+    try:
+        files = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
+        for name, written in files.items():
+            path = checkpoint / name
+            if not path.is_file():
+                return f"its {name} is missing"
+            if path.stat().st_size != written["bytes"] or file_sha256(path) != written["sha256"]:
+                return f"its {name} is not as it was written"
+    except FileNotFoundError:
+        return "it was not written to the end"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return f"its {MANIFEST} cannot be read"
+    return None if _STATE in files else f"its {_STATE} is missing"
+
+
+def newest_whole(folder: Path, say: Callable[[str], object] = print) -> Path | None:
+    """The checkpoint to go on from; says which it is, and which newer ones it passed over and why.
+
+    Those are removed: they would count among the newest. A checkpoint needs its best one too, whose model is loaded
+    at the end.
+    """
+    checkpoints = _newest_first(folder)
+    for checkpoint in checkpoints:
+        if (reason := damage(checkpoint) or _damage_of_best(checkpoint)) is None:
+            say(f"going on from {checkpoint}")
+            return checkpoint
+        say(f"passed over {checkpoint}: {reason}")
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    if checkpoints:
+        say(f"no checkpoint in {folder} is whole: training starts anew")
+    return None
+
+
+def training_ended(checkpoint: Path) -> bool:
+    """Whether the training had come to its end, by its last epoch or by early stopping, when this was written."""
+    control = _state(checkpoint)["stateful_callbacks"]["TrainerControl"]
+    return bool(control["args"]["should_training_stop"])
+
+
+def epochs_done(checkpoint: Path) -> float:
+    """Passes over the training split that the checkpoint holds."""
+    return float(_state(checkpoint)["epoch"])
+
+
+def drop_old(folder: Path, best: str | None) -> None:
+    """Keep two: the newest, and the best one or, where that is the newest, the one before."""
+    _, *older = _newest_first(folder)
+    second = [checkpoint for checkpoint in older if best and checkpoint.name == Path(best).name] or older[:1]
+    for checkpoint in older:
+        if checkpoint not in second:
+            shutil.rmtree(checkpoint, ignore_errors=True)
+
+
+@contextmanager
+def room_for(folder: Path, what: str) -> Iterator[None]:
+    """Turns a full disk while `folder` is written into an InputError; what was written of it is removed."""
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        if not _disk_is_full(error):
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+        raise InputError(f"expected space for {what} in {folder.parent}, found none; free some and rerun") from error
+
+
+def _disk_is_full(error: BaseException | None) -> bool:
+    """Torch and safetensors give the reason as text only, or in the error that theirs came from."""
+    while error is not None:
+        if getattr(error, "errno", None) in _FULL or any(sign in str(error) for sign in _FULL_SIGNS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _damage_of_best(checkpoint: Path) -> str | None:
+    best = _state(checkpoint)["best_model_checkpoint"]
+    if best is None or Path(best).name == checkpoint.name:
+        return None
+    reason = damage(checkpoint.parent / Path(best).name)
+    return f"it needs {Path(best).name}, and {reason}" if reason else None
+
+
+def _state(checkpoint: Path) -> dict[str, Any]:
+    state: dict[str, Any] = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
+    return state
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    found = [path for path in folder.glob("checkpoint-*") if path.name.rpartition("-")[2].isdigit()]
+    return sorted(found, key=lambda path: -int(path.name.rpartition("-")[2]))
