@@ -11,7 +11,9 @@ Settings of the config can be changed on the command line: --epochs 3 --seed 7
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import PartialState
@@ -23,7 +25,7 @@ from train.card import write_card
 from train.checkpoints import newest_whole, room_for
 from train.command import run
 from train.config import FinetuneConfig, as_dict
-from train.data import encode, load_examples, split
+from train.data import Example, encode, load_examples, split
 from train.evaluation import score
 from train.losses import TopicLoss, label_weights
 from train.model import build_classifier, load_tokenizer
@@ -82,16 +84,24 @@ def finetune(config: FinetuneConfig) -> Path:
             unseal(folder)
             trainer.model.half().save_pretrained(folder)  # what is scored below is what ships
             tokenizer.save_pretrained(folder)
-        calibrate(folder, splits["development"])
-        classifier, baselines = Classifier.load(folder), Baselines(splits["train"], schema)
-        results = {name: score(classifier, splits[name], baselines) for name in ("development", "test") if splits[name]}
-        write_json(folder / "metrics.json", {"run": provenance(as_dict(config), files, splits), **results})
-        write_card(folder)
-        seal(folder)
-        last = list(results)[-1]
-        print(score_table(results[last], f"{folder} on the {last} split ({len(splits[last]):,} sentences)"))
-        print(f"\nmodel: {folder}\nnext:  make evaluate MODEL={folder}")
+        finish(folder, as_dict(config), files, splits)
     return folder
+
+
+def finish(
+    folder: Path, settings: dict[str, Any], files: Sequence[Path], splits: Mapping[str, Sequence[Example]]
+) -> None:
+    """What a folder of weights and tokenizer gets last: temperatures, scores beside the baselines, card, manifest."""
+    calibrate(folder, splits["development"])
+    classifier = Classifier.load(folder)
+    baselines = Baselines(splits["train"], classifier.schema)
+    results = {name: score(classifier, splits[name], baselines) for name in ("development", "test") if splits[name]}
+    write_json(folder / "metrics.json", {"run": provenance(settings, files, splits), **results})
+    write_card(folder)
+    seal(folder)
+    last = list(results)[-1]
+    print(score_table(results[last], f"{folder} on the {last} split ({len(splits[last]):,} sentences)"))
+    print(f"\nmodel: {folder}\nnext:  make evaluate MODEL={folder}")
 
 
 class DevelopmentScores:
@@ -134,6 +144,7 @@ def training_arguments(config: FinetuneConfig) -> TrainingArguments:
         seed=config.seed,
         data_seed=config.seed,
         report_to="none",
+        disable_tqdm=False,  # the bar is what a user watches; quiet logging would hide it
     )
 
 

@@ -1,0 +1,83 @@
+"""One model whose weights are the mean of several runs' that began alike: different seeds, or stages of one another.
+
+    python -m train.average runs/average runs/release-more/model runs/release-more-14/model
+
+Better than each where the runs lie in one valley, at the cost of one (Wortsman et al. 2022, Model soups, arXiv
+2203.05482); whether it is better is for its metrics.json to say. Data, schema and tokenizer are those of the first run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from train.command import one_sentence_errors
+from train.data import load_examples, split
+from train.finetune import finish
+from wijha.classifier import read_settings
+from wijha.errors import InputError
+from wijha.schema import Schema
+
+_KEPT = ("config.json", "tokenizer.json", "tokenizer_config.json")
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output", type=Path, help="the run's folder; its model goes into OUTPUT/model")
+    parser.add_argument("models", type=Path, nargs="+")
+    arguments = parser.parse_args()
+    with one_sentence_errors():
+        average(arguments.output, arguments.models)
+
+
+def average(output: Path, models: Sequence[Path]) -> Path:
+    """Write the mean of the models into output/model, with its own temperatures, scores and card; returns that folder.
+
+    Raises InputError when a model is not there, is of another shape or schema, or the data of the first is missing.
+    """
+    settings = [read_settings(model) for model in models]
+    if any(each["schema"] != settings[0]["schema"] for each in settings):
+        raise InputError(f"expected models of one schema, got several in {', '.join(map(str, models))}; choose others")
+    run = _run(models[0])
+    files = [Path(name) for name in run["data"]]
+    if missing := [str(path) for path in files if not path.exists()]:
+        raise InputError(f"expected the data of {models[0]}, found no {', '.join(missing)}; see data/README.md")
+    schema = Schema.from_dict(settings[0]["schema"], str(models[0]))
+    folder = output / "model"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in _KEPT:
+        shutil.copy(models[0] / name, folder / name)
+    save_file(mean_weights(models), folder / "model.safetensors", metadata={"format": "pt"})
+    splits = split([example for path in files for example in load_examples(path, schema)])
+    finish(
+        folder, run["config"] | {"output": str(output), "average_of": [str(model) for model in models]}, files, splits
+    )
+    return folder
+
+
+def mean_weights(models: Sequence[Path]) -> dict[str, torch.Tensor]:
+    """The mean of each tensor over the models, computed in fp32, in half precision."""
+    weights = [load_file(model / "model.safetensors") for model in models]
+    shapes = [{name: tensor.shape for name, tensor in each.items()} for each in weights]
+    if any(each != shapes[0] for each in shapes):
+        raise InputError(f"expected models of one shape, got several in {', '.join(map(str, models))}; choose others")
+    return {name: torch.stack([each[name].float() for each in weights]).mean(dim=0).half() for name in weights[0]}
+
+
+def _run(model: Path) -> dict[str, dict[str, object]]:
+    try:
+        return dict(json.loads((model / "metrics.json").read_text(encoding="utf-8"))["run"])
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"expected a finished run with {model}/metrics.json, found none; train it first") from error
+
+
+if __name__ == "__main__":
+    main()
