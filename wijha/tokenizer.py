@@ -29,7 +29,10 @@ class TextEncoder:
         self._tokenizer.no_padding()
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, special tokens included, cut at the model's length."""
+        """Token ids of each text, special tokens included, cut at the model's length.
+
+        Half of a surrogate pair reads as a question mark.
+        """
         try:
             return self._encode(texts)
         except TypeError:  # half of a surrogate pair, which no UTF-8 file can hold but a JSON escape can
