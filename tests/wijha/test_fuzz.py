@@ -7,8 +7,10 @@ from random import Random
 
 import numpy as np
 import pytest
+from transformers import AutoTokenizer
 
 from wijha import Classifier
+from wijha.tokenizer import TextEncoder
 
 MIB = 1 << 20
 EXTREMES = {
@@ -79,3 +81,13 @@ def test_half_of_a_pair_reads_as_a_question_mark_and_leaves_its_neighbours(class
     broken, replaced, neighbour = classifier.probabilities(texts)
     assert np.abs(broken - replaced).max() < 1e-6
     assert np.abs(neighbour - classifier.probabilities(texts[2:])[0]).max() < 1e-5
+
+
+def test_what_no_model_reads_is_not_tokenised(model: Path) -> None:
+    """All tokens of a line of 10 MB took 600 MiB before they were cut off."""
+    encoder, text = TextEncoder(model), "رفضت الفصائل الهدنة " * 10
+    assert (
+        encoder.ids([text + " كلمة" * 30_000])
+        == AutoTokenizer.from_pretrained(model)([text + " كلمة" * 30_000], truncation=True)["input_ids"]
+    )
+    assert encoder.ids([" " * 99_999 + "حلب"]) == encoder.ids(["ح"])
