@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -17,6 +19,22 @@ from train.config import FinetuneConfig
 from train.finetune import finetune
 from train.tokenizer import train_tokenizer
 from wijha.schema import Schema
+
+# Sockets stay on this machine, those of processes that tests start too.
+_OFFLINE = Path(__file__).parent / "offline"
+runpy.run_path(str(_OFFLINE / "sitecustomize.py"))
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_OFFLINE), os.environ.get("PYTHONPATH")]))
+
+# The same examples in every run, and no clock: a busy machine is no failure.
+hypothesis.settings.register_profile(
+    "wijha",
+    max_examples=40,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("wijha")
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = Schema.from_yaml(ROOT / "configs" / "schema.yaml")

@@ -1,0 +1,93 @@
+"""Any string at all is classified: no crash, probabilities that are finite and sum to one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+from transformers import AutoTokenizer
+
+from wijha import Classifier
+from wijha.tokenizer import TextEncoder
+
+MIB = 1 << 20
+EXTREMES = {
+    "empty": "",
+    "spaces": " \u00a0\t\r\n",
+    "only marks": "\u064b\u0651\u0640\u200f\ufeff",
+    "only controls": "\x00\x01\x1b\x7f\x85",
+    "NUL in a word": "قا\0ل",
+    "1 MB of one letter": "ا" * (MIB // 2),
+    "1 MB of marks on a letter": "ا" + "\u0651\u064b" * (MIB // 4),
+    "1 MB of short words": "لا " * (MIB // 5),
+    "half of a surrogate pair": "قال \ud83d ثم",
+    "both halves apart": "\ud83d\ude00",
+    "undecodable bytes": b"\xff\xfe \xe9".decode("utf-8", "surrogateescape"),
+    "special tokens": "[CLS] [SEP] [PAD] [MASK] [UNK]",
+    "noncharacters": "\ufffe\uffff\U0010ffff",
+    "one sign that becomes eighteen": "\ufdfa" * 300,
+}
+RANGES = [
+    (0, 0x80),
+    (0x600, 0x700),
+    (0x750, 0x780),
+    (0xFB50, 0xFE00),
+    (0x2000, 0x2070),
+    (0xD800, 0xE000),
+    (0, 0x110000),
+]
+
+
+@pytest.fixture(scope="module")
+def classifier(model: Path) -> Classifier:
+    return Classifier.load(model, runtime="torch")
+
+
+def made_up(dice: Random) -> str:
+    """Up to 60 code points out of one or two ranges: Latin, Arabic, forms, controls, surrogates, all there is."""
+    ranges = dice.choices(RANGES, k=2)
+    return "".join(chr(dice.randrange(*dice.choice(ranges))) for _ in range(dice.randrange(60)))
+
+
+def check(classifier: Classifier, texts: list[str]) -> None:
+    found = classifier.classify(texts)
+    assert [prediction.text for prediction in found] == texts
+    for prediction in found:
+        for topic in prediction.topics.values():
+            values = list(topic.probabilities.values())
+            assert np.isfinite(values).all() and min(values) >= 0 and sum(values) == pytest.approx(1, abs=1e-5)
+            assert topic.score == max(values)
+
+
+@pytest.mark.parametrize("name", EXTREMES)
+def test_extremes(classifier: Classifier, name: str) -> None:
+    check(classifier, [EXTREMES[name]])
+
+
+@pytest.mark.parametrize("count", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_any_string(classifier: Classifier, count: int) -> None:
+    dice = Random(count)
+    texts = [made_up(dice) for _ in range(count)]
+    assert (
+        any(0xD800 <= ord(c) < 0xE000 for text in texts for c in text) and max(map(max, filter(None, texts))) > "\uffff"
+    )
+    check(classifier, texts)
+
+
+def test_half_of_a_pair_reads_as_a_question_mark_and_leaves_its_neighbours(classifier: Classifier) -> None:
+    texts = ["قال \ud83d ثم", "قال ? ثم", "رفضت الفصائل الهدنة"]
+    broken, replaced, neighbour = classifier.probabilities(texts)
+    assert np.abs(broken - replaced).max() < 1e-6
+    assert np.abs(neighbour - classifier.probabilities(texts[2:])[0]).max() < 1e-5
+
+
+def test_what_no_model_reads_is_not_tokenised(model: Path) -> None:
+    """All tokens of a line of 10 MB took 600 MiB before they were cut off."""
+    encoder, text = TextEncoder(model), "رفضت الفصائل الهدنة " * 10
+    assert (
+        encoder.ids([text + " كلمة" * 30_000])
+        == AutoTokenizer.from_pretrained(model)([text + " كلمة" * 30_000], truncation=True)["input_ids"]
+    )
+    assert encoder.ids([" " * 99_999 + "حلب"]) == encoder.ids(["ح"])

@@ -1,0 +1,145 @@
+"""What must hold for any input, tried on inputs that Hypothesis makes up (the profile is in tests/conftest.py)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wijha import Classifier
+from wijha.batching import batches, map_batched
+from wijha.chunks import Options
+from wijha.jobs import run
+from wijha.paths import Places, pair_up
+from wijha.records import read_rows
+from wijha.text import sentences
+from wijha.writing import defuse, write_rows
+
+EDGE = " \t\r\n\u2028\u2029\u00a0-\u2013\u2014*\u2022\u25aa\u25cf\u25a0|"  # line breaks, spaces, dashes, bullets
+ODD = [
+    "\u2028",
+    "\x85",
+    "\r",
+    "\n",
+    "\r\n",
+    '"',
+    "'",
+    ",",
+    "\ufeff",
+    "\u200f",
+    "=1",
+    "\x1f",
+    "\\",
+    "\\u0041",
+    "🕌",
+    "\t",
+]
+WORDS = ["قال", "الوزير", "د", "أ.ف", "12", "3", "3.5", "«", "»", '"', "(", ")", ".", "..", "…", "؟", "!", "۔", "، "]
+
+words = st.sampled_from(WORDS) | st.sampled_from([*" \n-•\u00a0", *ODD]) | st.characters(codec="utf-8")
+articles = st.lists(words, max_size=30).map("".join)
+cells = st.lists(st.sampled_from(ODD) | st.characters(codec="utf-8"), max_size=8).map("".join)
+
+
+@given(articles)
+def test_sentences_lose_nothing_but_edges_and_stay_when_split_again(article: str) -> None:
+    pieces, at = sentences(article), 0
+    for piece in pieces:
+        while article[at] in EDGE:
+            at += 1
+        assert article.startswith(piece, at) and piece[0] not in EDGE and piece[-1] not in EDGE
+        at += len(piece)
+    assert set(article[at:]) <= set(EDGE)
+    assert [again for piece in pieces for again in sentences(piece)] == pieces
+
+
+@given(st.lists(st.integers(0, 80), max_size=60), st.integers(1, 300), st.sampled_from([0, 1, 4, 16]))
+def test_batches_hold_every_index_once_within_the_budget(lengths: list[int], tokens: int, step: int) -> None:
+    made = list(batches(lengths, tokens, step))
+    assert sorted(index for batch in made for index in batch) == list(range(len(lengths)))
+    for batch in made:
+        widths = [-(-lengths[index] // step) * step if step else lengths[index] for index in batch]
+        assert len(batch) == 1 or max(widths) * len(batch) <= tokens
+        assert not step or len(set(widths)) == 1
+
+
+@given(st.lists(st.integers(0, 80), max_size=60), st.integers(1, 300), st.sampled_from([0, 4]), st.integers(1, 3))
+def test_results_come_in_the_order_of_the_items(lengths: list[int], tokens: int, step: int, workers: int) -> None:
+    items = list(enumerate(lengths))
+    assert map_batched(items, lengths, lambda batch: [item[0] for item in batch], tokens, step, workers) == list(
+        range(len(items))
+    )
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+@given(rows=st.lists(st.fixed_dictionaries({"text": cells, "نص, آخر": cells}), min_size=1, max_size=8))
+def test_rows_that_are_written_are_read(suffix: str, rows: list[dict[str, Any]]) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"rows{suffix}"
+        assert write_rows(rows, path) == len(rows)
+        wanted = [{name: defuse(value) for name, value in row.items()} for row in rows] if suffix == ".csv" else rows
+        assert [row for _, row in read_rows(path)] == wanted
+
+
+values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | cells | st.lists(st.integers())
+
+
+@given(st.lists(st.dictionaries(cells, values, max_size=4), min_size=1, max_size=8))
+def test_any_json_row_comes_back(rows: list[dict[str, Any]]) -> None:
+    with TemporaryDirectory() as folder:
+        write_rows(rows, Path(folder) / "rows.jsonl")
+        assert [row for _, row in read_rows(Path(folder) / "rows.jsonl")] == rows
+
+
+class RowWise:
+    """Logits that depend on a row's ids alone: with it, bytes show what the job does and not how floats round."""
+
+    name, tokens, step, workers = "row-wise", 64, 0, 1
+
+    def logits(self, rows: Sequence[Sequence[int]], pad: int) -> np.ndarray:
+        return np.stack([np.random.default_rng(list(row)).normal(size=16) for row in rows]).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def row_wise(model: Path) -> Classifier:
+    loaded = Classifier.load(model)
+    return Classifier(model, RowWise(), loaded.schema, {})
+
+
+GOOD = {"text": "قال الوزير. غادر الوفد؟ نعم!"}
+numbers = st.none() | st.integers(-9, 9) | st.sampled_from([0.5, -2.5])
+good_rows = st.fixed_dictionaries({"text": articles}, optional={"n": numbers, "tag": cells})
+bad_lines = st.sampled_from(['{"text": "بتر', "{}", "3", "", '{"text": "\\ud800"}'])
+lines = st.lists(good_rows.map(json.dumps) | bad_lines, min_size=4, max_size=12)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+@settings(max_examples=15)  # a job brings every chunk to the disk
+@given(made=lines, chunk_rows=st.integers(1, 4), split=st.booleans())
+def test_any_chunk_size_gives_the_same_bytes(
+    row_wise: Classifier, suffix: str, made: list[str], chunk_rows: int, split: bool
+) -> None:
+    with TemporaryDirectory() as folder:
+        source = Path(folder) / "in.jsonl"
+        source.write_text("\n".join([json.dumps(GOOD), *made]), encoding="utf-8")
+        one, many = (
+            _outcome(source, Path(folder) / name / f"out{suffix}", row_wise, Options(articles=split, chunk_rows=rows))
+            for name, rows in (("one", 4_096), ("many", chunk_rows))
+        )
+        assert one == many and one[0]
+
+
+def _outcome(source: Path, out: Path, classifier: Classifier, options: Options) -> tuple[Any, bytes]:
+    """Output and quarantine; of a .parquet the table, whose row groups are the chunks."""
+    places = Places(out)
+    run(pair_up([str(source)], out), places, classifier, options)
+    bad = places.quarantine.read_bytes() if places.quarantine.exists() else b""
+    return pq.read_table(out).to_pylist() if out.suffix == ".parquet" else out.read_bytes(), bad
