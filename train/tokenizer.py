@@ -14,7 +14,7 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 # Honorific signs and harakat, superscript alef, tatweel, soft hyphen, zero-width and bidi controls, BOM.
 _REMOVED = (
     "[\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed"
-    "\u0640\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
+    "\u0640\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
 )
 _DOUBLE_QUOTES = "[\u00ab\u00bb\u201c-\u201f\u2039\u203a\u300c\u300d]"
 _SINGLE_QUOTES = "[\u2018-\u201b\u2032\u0060\u00b4]"
