@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from train.robustness import table as robustness_table
 from train.tables import HEADLINE
 from wijha.classifier import read_settings
 from wijha.files import write_text
@@ -39,10 +40,17 @@ for prediction in classifier.classify(["أكد المبعوث الأممي أن 
 {topic_rows}
 """
 
+_SPELLING = """## Other spellings and typing errors
+
+Share of the sentences of the test split whose labels stay (`python -m train.robustness`), with 95 % intervals.
+
+{table}
+"""
+
 _TAIL = """## How it was made
 
 Fine-tuned from `{encoder}` on {train:,} sentences ({development:,} for development, {test:,} for test, split by
-story) with the settings in `metrics.json`, seed {seed}. The sentences were written and labelled by language models
+story) with the settings in `metrics.json`, seed {seed}.{averaged} The sentences were written and labelled by language models
 under data/GUIDELINES.md; see data/README.md for what that means. Intervals are 95 % percentile bootstrap over stories.
 
 Temperatures fitted on the development split: {temperatures}.
@@ -71,13 +79,18 @@ def write_card(folder: Path) -> None:
         folder=folder,
         topic_rows="\n".join(f"| `{t.name}` | {t.arabic} | {t.target} |" for t in schema.topics),
     )
+    runs = run["config"].get("average_of", [])
     tail = _TAIL.format(
+        averaged=f" Its weights are the mean of {len(runs)} runs' (`train.average`)." if runs else "",
         encoder=run["config"]["encoder"],
         seed=run["config"]["seed"],
         temperatures=", ".join(f"{name} {value}" for name, value in settings.get("temperatures", {}).items()),
         **run["sentences"],
     )
-    parts = [head, *(f"## {title}\n\n{markdown_table(result)}\n" for title, result in tables.items()), tail]
+    parts = [head, *(f"## {title}\n\n{markdown_table(result)}\n" for title, result in tables.items())]
+    if (measured := folder / "robustness.json").exists():
+        parts.append(_SPELLING.format(table=robustness_table(json.loads(measured.read_text(encoding="utf-8")))))
+    parts.append(tail)
     write_text(folder / "README.md", "\n".join(parts))
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 from train.card import markdown_table
 from train.command import one_sentence_errors
-from train.robustness import table as robustness_table
 from train.tables import HEADLINE
 from wijha.errors import InputError
 from wijha.files import write_json, write_text
@@ -89,8 +88,6 @@ def parts_table() -> str:
 def blocks() -> dict[str, str]:
     """The tables of README.md by the name of their block."""
     made = {}
-    if (measured := SHIPPED / "robustness.json").exists():
-        made["robustness"] = robustness_table(json.loads(measured.read_text(encoding="utf-8")))
     for name, path in {"shipped": SHIPPED / EVALUATION, "bare": RESULTS / "default-seed13.json"}.items():
         if path.exists():
             made[name] = markdown_table(json.loads(path.read_text(encoding="utf-8")))
