@@ -50,8 +50,9 @@ Share of the sentences of the test split whose labels stay (`python -m train.rob
 _TAIL = """## How it was made
 
 Fine-tuned from `{encoder}` on {train:,} sentences ({development:,} for development, {test:,} for test, split by
-story) with the settings in `metrics.json`, seed {seed}.{averaged} The sentences were written and labelled by language models
-under data/GUIDELINES.md; see data/README.md for what that means. Intervals are 95 % percentile bootstrap over stories.
+story) with the settings in `metrics.json`, seed {seed}.{averaged} The sentences were
+written and labelled by language models under data/GUIDELINES.md; see data/README.md for what that means. Intervals are
+95 % percentile bootstrap over stories.
 
 Temperatures fitted on the development split: {temperatures}.
 
