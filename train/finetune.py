@@ -11,6 +11,7 @@ Settings of the config can be changed on the command line: --epochs 3 --seed 7
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -144,7 +145,7 @@ def training_arguments(config: FinetuneConfig) -> TrainingArguments:
         seed=config.seed,
         data_seed=config.seed,
         report_to="none",
-        disable_tqdm=False,  # the bar is what a user watches; quiet logging would hide it
+        disable_tqdm=not sys.stderr.isatty(),  # a bar on a terminal, however quiet the logging; none in a log file
     )
 
 

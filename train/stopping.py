@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from accelerate import Accelerator
+from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -53,7 +54,7 @@ class StopOnSignal(TrainerCallback):
         number = self.received or signal.SIGTERM
         if state.is_world_process_zero:
             saved = f"step {state.global_step} of {state.max_steps} is saved"
-            print(f"stopped by {number.name}: {saved}; run the same command again to go on", file=sys.stderr)
+            tqdm.write(f"stopped by {number.name}: {saved}; run the same command again to go on", file=sys.stderr)
         raise SystemExit(128 + number)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:

@@ -38,10 +38,19 @@ class TopicTrainer(Trainer):
         """
         if resume_from_checkpoint and training_ended(resume_from_checkpoint):
             self.args.num_train_epochs = round(epochs_done(resume_from_checkpoint))  # else it would train one more
-        with self.stop.listening():
-            result = super().train(resume_from_checkpoint and str(resume_from_checkpoint))
-            self.stop.leave_if_asked(self.state)
-            return result
+        try:
+            with self.stop.listening():
+                result = super().train(resume_from_checkpoint and str(resume_from_checkpoint))
+                self.stop.leave_if_asked(self.state)
+                return result
+        finally:
+            self._close_bar()
+
+    def _close_bar(self) -> None:
+        """So that a sentence on why training ended stands on a line of its own."""
+        for callback in self.callback_handler.callbacks:
+            if bar := getattr(callback, "training_bar", None):
+                bar.close()
 
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, torch.Tensor], cells: torch.Tensor | None = None
