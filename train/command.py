@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from accelerate import PartialState
 from transformers.utils import logging
 
 from train.config import Config, load_config
@@ -24,6 +25,13 @@ def run(description: str | None, kind: type[Config], recipe: Callable[[Config], 
     logging.disable_progress_bar()
     with one_sentence_errors():
         recipe(load_config(kind, arguments.config, **overrides(rest)))
+
+
+def leave_together() -> None:
+    """Ends a run of several processes: the first may still be scoring, and a connection that nobody closes aborts."""
+    state = PartialState()
+    state.wait_for_everyone()
+    state.destroy_process_group()
 
 
 def overrides(words: list[str]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from train.baselines import Baselines
 from train.calibration import calibrate
 from train.card import write_card
 from train.checkpoints import newest_whole, room_for
-from train.command import run
+from train.command import leave_together, run
 from train.config import FinetuneConfig, as_dict
 from train.data import Example, encode, load_examples, split
 from train.evaluation import score
@@ -86,6 +86,7 @@ def finetune(config: FinetuneConfig) -> Path:
             trainer.model.half().save_pretrained(folder)  # what is scored below is what ships
             tokenizer.save_pretrained(folder)
         finish(folder, as_dict(config), files, splits)
+    leave_together()
     return folder
 
 

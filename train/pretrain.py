@@ -18,7 +18,7 @@ import torch
 from accelerate import Accelerator
 from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
-from train.command import run
+from train.command import leave_together, run
 from train.config import PretrainConfig, as_dict
 from train.embeddings import svd_embeddings
 from train.masking import MaskedTask, WordMasker, validate
@@ -74,6 +74,7 @@ def pretrain(config: PretrainConfig) -> Path:
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         save_encoder(config, model, tokenizer)
+    leave_together()
     return config.output / "encoder"
 
 

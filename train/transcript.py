@@ -22,7 +22,6 @@ COMMANDS = (
     "make evaluate MODEL=runs/default/model",
     ".venv/bin/wijha predict data/example.txt runs/predictions.jsonl --model runs/default/model --restart",
     "head -n 1 runs/predictions.jsonl",
-    "make test",
 )
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
