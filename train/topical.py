@@ -42,7 +42,6 @@ def main() -> None:
     with one_sentence_errors():
         chosen = list(topical(all_documents(arguments.corpus)))
         for path, texts in ((DOCUMENTS, chosen), (SENTENCES, unseen(candidates(arguments.corpus)))):
-            path.parent.mkdir(parents=True, exist_ok=True)
             write_text(path, "".join(f"{' '.join(text.split())}\n" for text in texts))
             print(f"{len(texts):,} {path.name.partition('.')[0]} -> {path}")
 

@@ -22,6 +22,7 @@ COMMANDS = (
     "make evaluate MODEL=runs/default/model",
     ".venv/bin/wijha predict data/example.txt runs/predictions.jsonl --model runs/default/model --restart",
     "head -n 1 runs/predictions.jsonl",
+    "make test > runs/test.log && tail -n 1 runs/test.log",
 )
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
