@@ -18,14 +18,14 @@ Config = TypeVar("Config")
 class PretrainConfig:
     """Masked language modelling from plain text: configs/pretrain.yaml."""
 
-    corpus: Path
-    """Folder of .txt, .jsonl and .jsonl.xz documents."""
+    corpus: tuple[Path, ...]
+    """Folders of .txt, .jsonl and .jsonl.xz documents; what stands in several counts as often."""
     output: Path
     """Where shards, checkpoints, the log and the encoder go."""
     vocabulary: int = 16_000
     """WordPiece pieces, special tokens included."""
     layers: int = 6
-    """Transformer layers."""
+    """Transformer layers; where there are more than in `init`, its layers are repeated in place."""
     hidden: int = 256
     """Width; heads are of 64, the feed-forward part is four times as wide."""
     block: int = 128
@@ -49,7 +49,7 @@ class PretrainConfig:
     masking: tuple[float, float] = (0.3, 0.15)
     """Share of masked pieces at the first and at the last step; whole words are masked."""
     init: Path | None = None
-    """Folder `masked_lm` of an earlier run to go on from, with its tokenizer; its sizes win over those here."""
+    """Folder `masked_lm` of an earlier run to go on from, with its tokenizer; its width wins over that here."""
     bag_of_words: float = 0.0
     """Weight of predicting a block's words from [CLS] alone, which gives the classifier's input something to say."""
     svd_tokens: int = 8_000_000

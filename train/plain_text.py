@@ -49,16 +49,17 @@ def read_documents(path: Path) -> Iterator[dict[str, str]]:
         ) from error
 
 
-def read_texts(folder: Path) -> Iterator[str]:
-    """The text of every document below `folder` that holds Arabic letters.
+def read_texts(*folders: Path) -> Iterator[str]:
+    """The text of every document below each of the folders that holds Arabic letters.
 
-    Raises InputError when a file is unreadable or nothing in the folder is Arabic.
+    Raises InputError when a file is unreadable or nothing in a folder is Arabic.
     """
-    found = False
-    for path in corpus_files(folder):
-        for row in read_documents(path):
-            if _ARABIC.search(row["text"]):
-                found = True
-                yield row["text"]
-    if not found:
-        raise InputError(f"expected Arabic text, found none in {folder}; check the path and the encoding")
+    for folder in folders:
+        found = False
+        for path in corpus_files(folder):
+            for row in read_documents(path):
+                if _ARABIC.search(row["text"]):
+                    found = True
+                    yield row["text"]
+        if not found:
+            raise InputError(f"expected Arabic text, found none in {folder}; check the path and the encoding")

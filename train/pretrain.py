@@ -8,6 +8,7 @@ Run it again after a kill: it goes on from the last whole checkpoint with the sa
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import time
@@ -93,7 +94,7 @@ def prepare(config: PretrainConfig) -> PreTrainedTokenizerFast:
         tokenizer = (
             AutoTokenizer.from_pretrained(config.init)
             if config.init
-            else train_tokenizer(read_texts(config.corpus), config.vocabulary, min(config.block, config.positions))
+            else train_tokenizer(read_texts(*config.corpus), config.vocabulary, min(config.block, config.positions))
         )
         tokenizer.save_pretrained(folder)
         write_shards(config.corpus, tokenizer, config.output / "shards")
@@ -104,7 +105,8 @@ def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast, trai
     """A stock BERT without dropout: that of an earlier run, or a new one with word embeddings from co-occurrences."""
     attention = "sdpa" if torch.cuda.is_available() else "eager"
     if config.init:
-        return BertForMaskedLM.from_pretrained(config.init, dtype=torch.float32, attn_implementation=attention)
+        model = BertForMaskedLM.from_pretrained(config.init, dtype=torch.float32, attn_implementation=attention)
+        return deepen(model, config.layers)
     model = BertForMaskedLM._from_config(
         BertConfig(
             vocab_size=len(tokenizer),
@@ -124,6 +126,21 @@ def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast, trai
         vectors = svd_embeddings(train, len(tokenizer), config.hidden, config.svd_tokens, config.seed)
         with torch.no_grad():
             words.copy_(vectors * (model.config.initializer_range / vectors.std()))
+    return model
+
+
+def deepen(model: BertForMaskedLM, layers: int) -> BertForMaskedLM:
+    """A model of `layers` layers: those that it has, each repeated in place as often as it takes.
+
+    A deeper model begins so where the shallower one stands (Gong et al. 2019, Progressive stacking of BERT).
+    """
+    had = model.bert.encoder.layer
+    if layers < len(had):
+        raise InputError(f"expected at least the {len(had)} layers of init, got layers: {layers}; raise it")
+    model.bert.encoder.layer = torch.nn.ModuleList(
+        copy.deepcopy(had[place * len(had) // layers]) for place in range(layers)
+    )
+    model.config.num_hidden_layers = layers
     return model
 
 

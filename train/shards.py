@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -16,18 +17,18 @@ from train.config import PretrainConfig
 from train.plain_text import read_texts
 from wijha.errors import InputError
 
-VALIDATION_EVERY = 200  # every 200th document is held out
+VALIDATION_EVERY = 200  # one document of 200 is held out, wherever it stands: known from its text
 _DOCUMENTS_A_CALL = 2_000
 
 
-def write_shards(corpus: Path, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+def write_shards(corpora: Sequence[Path], tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """Write train.u16 and validation.u16 (documents joined by [SEP]) and a manifest that names their sizes."""
     folder.mkdir(parents=True, exist_ok=True)
     counts = {"train": 0, "validation": 0}
     digest = hashlib.sha256()
     with open(folder / "train.u16", "wb") as train, open(folder / "validation.u16", "wb") as validation:
-        for number, ids in enumerate(_encoded(corpus, tokenizer)):
-            held_out = number % VALIDATION_EVERY == 0
+        for text, ids in _encoded(corpora, tokenizer):
+            held_out = crc32(text.encode()) % VALIDATION_EVERY == 0
             (validation if held_out else train).write(ids.tobytes())
             counts["validation" if held_out else "train"] += len(ids)
             digest.update(ids.tobytes())
@@ -37,17 +38,18 @@ def write_shards(corpus: Path, tokenizer: PreTrainedTokenizerFast, folder: Path)
     os.replace(temporary, folder / "manifest.json")
 
 
-def _encoded(corpus: Path, tokenizer: PreTrainedTokenizerFast) -> Iterator[np.ndarray]:
+def _encoded(corpora: Sequence[Path], tokenizer: PreTrainedTokenizerFast) -> Iterator[tuple[str, np.ndarray]]:
     if len(tokenizer) > 2**16:
         raise InputError(f"expected a vocabulary of at most 65,536 pieces, got {len(tokenizer)}; choose a smaller one")
-    for texts in batched_texts(corpus):
-        for ids in tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]:
-            yield np.array([*ids, tokenizer.sep_token_id], dtype=np.uint16)
+    for texts in batched_texts(corpora):
+        encoded = tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
+        for text, ids in zip(texts, encoded, strict=True):
+            yield text, np.array([*ids, tokenizer.sep_token_id], dtype=np.uint16)
 
 
-def batched_texts(corpus: Path) -> Iterator[list[str]]:
-    """The documents of the corpus in lists that one tokenizer call takes."""
-    texts = read_texts(corpus)
+def batched_texts(corpora: Sequence[Path]) -> Iterator[list[str]]:
+    """The documents of the corpora in lists that one tokenizer call takes."""
+    texts = read_texts(*corpora)
     while chunk := [text for _, text in zip(range(_DOCUMENTS_A_CALL), texts, strict=False)]:
         yield chunk
 

@@ -18,7 +18,8 @@ from train.config import PretrainConfig
 from train.masking import WordMasker
 from train.plain_text import read_texts
 from train.pretrain import pretrain
-from train.shards import load_blocks
+from train.shards import load_blocks, write_shards
+from train.tokenizer import train_tokenizer
 from wijha import InputError
 
 
@@ -27,12 +28,12 @@ def config(tmp_path: Path) -> PretrainConfig:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     words = ["قال", "الوزير", "إن", "الحل", "السياسي", "في", "سوريا", "ممكن", "والهدنة", "باقية", "والقدس", "عاصمة"]
-    texts = [" ".join(words[i % 7 :] + words[: i % 5]) for i in range(450)]
+    texts = [" ".join([*words[i % 7 :], *words[: i % 5], str(i)]) for i in range(450)]
     with lzma.open(corpus / "a.jsonl.xz", "wt", encoding="utf-8") as file:
         file.writelines(json.dumps({"text": text}) + "\n" for text in texts)
     (corpus / "b.txt").write_text("سطر أول من نص\nسطر ثان\n", encoding="utf-8")
     return PretrainConfig(
-        corpus=corpus, output=tmp_path / "run", vocabulary=100, layers=1, hidden=64, block=16, positions=32, batch=4,
+        corpus=(corpus,), output=tmp_path / "run", vocabulary=100, layers=1, hidden=64, block=16, positions=32, batch=4,
         tokens=4 * 16 * 12, svd_tokens=1_000, checkpoint_every=4,
     )  # fmt: skip
 
@@ -110,3 +111,28 @@ def test_bad_corpora(tmp_path: Path, name: str, content: bytes, sentence: str) -
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=sentence):
         list(read_texts(tmp_path))
+
+
+def test_a_deeper_model_begins_with_the_layers_of_the_shallower_one_repeated(config: PretrainConfig) -> None:
+    start = dataclasses.replace(config, layers=2, tokens=4 * 16)
+    pretrain(start)
+    deeper = dataclasses.replace(start, layers=3, init=start.output / "masked_lm")
+    tokenizer = AutoTokenizer.from_pretrained(start.output / "tokenizer")
+    blocks = load_blocks(start.output / "shards", "train", 15)
+    had = recipe.build_model(dataclasses.replace(deeper, layers=2), tokenizer, blocks).bert.encoder.layer
+    layers = recipe.build_model(deeper, tokenizer, blocks).bert.encoder.layer
+    for layer, source in zip(layers, (0, 0, 1), strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(layer.parameters(), had[source].parameters(), strict=True))
+    assert layers[0] is not layers[1]
+    with pytest.raises(InputError, match="expected at least the 2 layers of init, got layers: 1"):
+        recipe.build_model(dataclasses.replace(deeper, layers=1), tokenizer, blocks)
+
+
+def test_what_is_held_out_of_one_corpus_is_held_out_of_all(config: PretrainConfig, tmp_path: Path) -> None:
+    tokenizer = train_tokenizer(read_texts(*config.corpus), 100, 16)
+    sizes = []
+    for times in (1, 2):
+        write_shards(config.corpus * times, tokenizer, tmp_path / str(times))
+        sizes.append(json.loads((tmp_path / str(times) / "manifest.json").read_text(encoding="utf-8"))["tokens"])
+    assert sizes[0]["validation"] > 0
+    assert sizes[1] == {split: 2 * tokens for split, tokens in sizes[0].items()}
