@@ -7,6 +7,7 @@ CONFIG ?= configs/default.yaml
 MODEL ?= models/classifier
 IN ?= data/example.txt
 OUT ?= runs/predictions.jsonl
+TRIALS ?= 20
 
 BIN := .venv/bin
 export HF_HUB_OFFLINE ?= 1
@@ -40,6 +41,9 @@ report: setup  ## a page to look at: errors, curves, slices of MODEL (MODEL/repo
 pretrain: setup  ## pre-train the encoder from plain text (hours on a CPU; configs/pretrain.yaml)
 	@$(BIN)/python -m train.pretrain configs/pretrain.yaml
 
+tune: setup  ## search the hyper-parameters of CONFIG with Optuna (TRIALS=20; goes on where it was stopped)
+	@$(BIN)/python -m train.tune $(CONFIG) --trials $(TRIALS)
+
 release: setup  ## train by CONFIG and replace models/classifier, the model that ships
 	@$(BIN)/python -m train.finetune $(CONFIG)
 	@$(BIN)/python -m train.release $(CONFIG)
@@ -60,4 +64,4 @@ audit: setup  ## licences and known vulnerabilities of everything in .venv (need
 	then $(BIN)/pip freeze --exclude-editable | $(BIN)/pip-audit --strict --disable-pip --no-deps --progress-spinner off --requirement /dev/stdin; \
 	else echo "not audited: known vulnerabilities are asked of the package registry, which cannot be reached; run it with a network"; fi
 
-.PHONY: help setup train evaluate predict report pretrain release test check audit
+.PHONY: help setup train evaluate predict report pretrain tune release test check audit
