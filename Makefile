@@ -10,6 +10,7 @@ OUT ?= runs/predictions.jsonl
 TRIALS ?= 20
 
 BIN := .venv/bin
+PIP = $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export HF_HUB_OFFLINE ?= 1
 
 help:  ## this list
@@ -17,13 +18,28 @@ help:  ## this list
 
 setup: .venv/ready  ## make the environment in .venv and install everything (nothing else is done)
 
-.venv/ready: pyproject.toml constraints.txt
+.venv/ready: pyproject.toml constraints.txt requirements.lock
 	@command -v $(PYTHON) >/dev/null || { echo "error: expected Python 3.11 as $(PYTHON), found none; pass PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@echo "installing into .venv: a minute or two, once"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch==2.13.0
-	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[train,dev]'
+	@$(PIP) torch==2.13.0
+	@$(PIP) --require-hashes --no-deps --requirement requirements.lock
+	@$(PIP) --no-deps --editable .
 	@touch $@
+
+lock: setup  ## resolve requirements.lock anew after a change of pyproject.toml or constraints.txt (needs the network)
+	@$(PIP) pip-tools
+	@{ sed '/^[^#]/,$$d' requirements.lock; $(BIN)/pip-compile --quiet --generate-hashes --unsafe-package torch --strip-extras \
+	  --no-emit-index-url --no-emit-find-links --no-emit-options --no-header --no-annotate --constraint constraints.txt \
+	  --extra train --extra dev --output-file - pyproject.toml | sed '/^# WARNING/,$$d'; } > .lock.part
+	@mv .lock.part requirements.lock
+
+test-minimal: setup  ## the tests with the oldest versions that pyproject.toml allows, in .venv-minimal
+	@$(PIP) uv
+	@$(PYTHON) -m venv .venv-minimal
+	@.venv-minimal/bin/pip install --quiet --disable-pip-version-check torch==2.13.0
+	@$(BIN)/uv pip install --quiet --python .venv-minimal/bin/python --resolution lowest-direct --editable '.[train,dev]' torch==2.13.0
+	@.venv-minimal/bin/python -m pytest
 
 train: setup  ## train a classifier on data/ from models/encoder (CONFIG=configs/default.yaml)
 	@$(BIN)/python -m train.finetune $(CONFIG)
@@ -58,10 +74,10 @@ check: setup  ## lint, types, and the corpus' own checks
 	@$(BIN)/python -m train.corpus check --frozen
 
 audit: setup  ## licences and known vulnerabilities of everything in .venv (needs the network; says so without)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt pip-audit pip-licenses || { echo "error: expected the package registry, to install pip-audit and pip-licenses, found none; run it with a network" >&2; exit 2; }
+	@$(PIP) pip-audit pip-licenses || { echo "error: expected the package registry, to install pip-audit and pip-licenses, found none; run it with a network" >&2; exit 2; }
 	@$(BIN)/pip-licenses --from mixed --format json --order license | $(BIN)/python -c 'import json, sys; [print(p["Name"], p["Version"], p["License"].splitlines()[0], sep="\t") for p in json.load(sys.stdin)]'
 	@if $(BIN)/pip index versions pip >/dev/null 2>&1; \
 	then $(BIN)/pip freeze --exclude-editable | $(BIN)/pip-audit --strict --disable-pip --no-deps --progress-spinner off --requirement /dev/stdin; \
 	else echo "not audited: known vulnerabilities are asked of the package registry, which cannot be reached; run it with a network"; fi
 
-.PHONY: help setup train evaluate predict report pretrain tune release test check audit
+.PHONY: help setup train evaluate predict report pretrain tune release test test-minimal check lock audit
