@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from train.report.screenshots import chromium
+from train.report.screenshots import chromium, wait_for
 from wijha import InputError
 
 Until = Callable[[Callable[[], Any]], Any]
@@ -27,19 +26,5 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def until() -> Until:
-    """Calls something until it gives a true value, for three minutes at most; an error is a false value until then."""
-
-    def wait(ask: Callable[[], Any]) -> Any:
-        from selenium.common.exceptions import WebDriverException
-
-        last: object = None
-        for _ in range(900):
-            try:
-                if value := ask():
-                    return value
-            except (WebDriverException, OSError) as error:
-                last = error
-            time.sleep(0.2)
-        raise AssertionError(f"it never came: {last}")
-
-    return wait
+    """Calls something until it gives a true value."""
+    return wait_for

@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
 
-from train.report.screenshots import show
+from train.report.screenshots import served_demo, show
 
 pytest.importorskip("gradio", reason='the demo needs gradio: pip install "wijha[demo]"')
-ROOT = Path(__file__).resolve().parents[2]
 HOSTILE = "<img src=x onerror=\"document.title='run'\">"
-_SERVE = (
-    "import argparse, sys; from wijha import demo; parser = argparse.ArgumentParser(); "
-    "demo.add_parser(parser.add_subparsers()); arguments = parser.parse_args(); arguments.command(arguments)"
-)
 
 
 @pytest.fixture
-def address(browser: Any, until: Any, model: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-c", _SERVE, "demo", "--model", str(model), "--port", str(port)]
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        until(lambda: server.poll() is not None or urlopen(f"http://127.0.0.1:{port}").status == 200)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(20)
+def address(browser: Any, model: Path) -> Iterator[str]:
+    with served_demo(model) as where:
+        yield where
 
 
 def test_a_pasted_article_is_classified(browser: Any, until: Any, address: str) -> None:

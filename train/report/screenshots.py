@@ -2,18 +2,28 @@
 
 python -m train.report.screenshots runs/default/model/report.html runs/screenshots
 python -m train.report.screenshots http://127.0.0.1:7860 runs/screenshots        # a running `wijha demo`
+python -m train.report.screenshots --readme     # docs/report.png, docs/demo.png: the shipped model on the challenge
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Iterator
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from train.command import one_sentence_errors
+from train.corpus.check import DATA
+from train.corpus.parts import part_file
+from train.documents import SHIPPED
+from train.report.__main__ import report
 from wijha.errors import InputError
 
 VIEWS = {"light": ("light", 1280, 900), "dark": ("dark", 1280, 900), "phone": ("light", 390, 844)}
@@ -23,11 +33,14 @@ _LONGEST = 16_000  # pixels; Chromium draws no taller picture
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("page", help="an .html file or an address")
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("page", nargs="?", help="an .html file or an address")
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("runs/screenshots"))
+    parser.add_argument("--readme", action="store_true", help="the pictures of README instead")
     arguments = parser.parse_args()
     with one_sentence_errors():
-        for path in screenshots(arguments.page, arguments.folder):
+        if not (arguments.page or arguments.readme):
+            raise InputError("expected a page or --readme, found neither; name one")
+        for path in readme_pictures() if arguments.readme else screenshots(arguments.page, arguments.folder):
             print(path)
 
 
@@ -49,6 +62,58 @@ def screenshots(page: str, folder: Path) -> list[Path]:
             written.append(folder / f"{name}-{view}.png")
             browser.save_screenshot(str(written[-1]))
     return written
+
+
+def readme_pictures(folder: Path = Path("docs"), model: Path = SHIPPED) -> list[Path]:
+    """The first window of the report on the challenge set, whose sentences are ours to show, and of the demo at work."""
+    written = [folder / "report.png", folder / "demo.png"]
+    page = report(model, data=part_file(DATA, "challenge")).resolve().as_uri()
+    with chromium() as browser, served_demo(model) as address:
+        show(browser, page)
+        browser.save_screenshot(str(written[0]))
+        show(browser, address)
+        wait_for(lambda: browser.find_element("id", "classify").is_displayed())
+        browser.execute_script("arguments[0].click()", browser.find_element("id", "classify"))
+        wait_for(lambda: browser.find_elements("css selector", "#marked p") and is_idle(browser))
+        browser.save_screenshot(str(written[1]))
+    return written
+
+
+@contextmanager
+def served_demo(model: Path) -> Iterator[str]:
+    """A running `wijha demo` of the model on a free port of this machine; its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "wijha.cli", "demo", "--model", str(model), "--port", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: server.poll() is not None or urlopen(address).status == 200)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def is_idle(browser: Any) -> bool:
+    """Whether the demo has drawn all that it has to say."""
+    return not browser.find_elements("css selector", ".generating, .progress-text")
+
+
+def wait_for(ask: Callable[[], Any], seconds: float = 180) -> Any:
+    """What `ask` gives once it is true; an error is a false value until then. Raises InputError when it never comes."""
+    from selenium.common.exceptions import WebDriverException
+
+    last: object = None
+    for _ in range(int(seconds * 5)):
+        try:
+            if value := ask():
+                return value
+        except (WebDriverException, OSError) as error:
+            last = error
+        time.sleep(0.2)
+    raise InputError(f"expected the page within {seconds:.0f} seconds, it never came: {last}; try again")
 
 
 @contextmanager
