@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from train.robustness import table as robustness_table
-from train.tables import HEADLINE
+from train.tables import HEADLINE, remarks
 from wijha.classifier import read_settings
 from wijha.files import write_text
 from wijha.schema import Schema
@@ -88,7 +88,10 @@ def write_card(folder: Path) -> None:
         temperatures=", ".join(f"{name} {value}" for name, value in settings.get("temperatures", {}).items()),
         **run["sentences"],
     )
-    parts = [head, *(f"## {title}\n\n{markdown_table(result)}\n" for title, result in tables.items())]
+    parts = [head]
+    for title, result in tables.items():
+        notes = "\n".join(f"* {line}" for line in remarks(result))
+        parts.append(f"## {title}\n\n{markdown_table(result)}\n\n{notes}\n")
     if (measured := folder / "robustness.json").exists():
         parts.append(_SPELLING.format(table=robustness_table(json.loads(measured.read_text(encoding="utf-8")))))
     parts.append(tail)

@@ -16,11 +16,22 @@ from typing import Any
 
 import evaluate
 import numpy as np
+from scipy.special import softmax
 
 from train.baselines import Baselines
 from train.command import one_sentence_errors
+from train.confidence import confidence_report
 from train.data import Example, file_sha256, label_numbers, load_examples, split
-from train.scores import cell_counts, intervals, paired_differences, resampled, resampling_weights, stories_right
+from train.scores import (
+    cell_counts,
+    exact_rows,
+    intervals,
+    mcnemar,
+    paired_differences,
+    resampled,
+    resampling_weights,
+    stories_right,
+)
 from train.tables import score_table
 from wijha.classifier import Classifier
 from wijha.errors import InputError
@@ -75,16 +86,18 @@ def training_examples(folder: Path, schema: Schema) -> tuple[list[Example], list
 
 
 def score(classifier: Classifier, examples: Sequence[Example], baselines: Baselines) -> dict[str, Any]:
-    """Scores, 95 % bootstrap intervals and confusions of the model and the baselines, and their differences."""
+    """Scores, 95 % bootstrap intervals and confusions of the model and the baselines, their differences with p, and how
+    far the model's probabilities can be trusted."""
     schema, texts = classifier.schema, [example.text for example in examples]
     true = label_numbers(examples, schema)
-    predictions = {"model": classifier.logits(texts).argmax(axis=-1), **baselines.predict(texts)}
+    logits = classifier.logits(texts)
+    predictions = {"model": logits.argmax(axis=-1), **baselines.predict(texts)}
     metric = evaluate.load(str(METRIC))
     weights = resampling_weights([example.story for example in examples])
-    systems, samples = {}, {}
+    systems, samples, rows = {}, {}, {}
     for name, predicted in predictions.items():
         counts = cell_counts(predicted, true, len(schema.labels))
-        samples[name] = resampled(counts, weights, schema)
+        samples[name], rows[name] = resampled(counts, weights, schema), exact_rows(counts)
         systems[name] = {
             "scores": metric.compute(predictions=predicted, references=true, schema=schema.to_dict()),
             "intervals": intervals(samples[name]),
@@ -94,7 +107,14 @@ def score(classifier: Classifier, examples: Sequence[Example], baselines: Baseli
     return {
         "sentences": len(examples),
         "systems": systems,
-        "model_minus": {name: paired_differences(samples["model"], samples[name]) for name in baselines.predictors},
+        "model_minus": {
+            name: {
+                **paired_differences(samples["model"], samples[name]),
+                "mcnemar_p": mcnemar(rows["model"], rows[name]),
+            }
+            for name in baselines.predictors
+        },
+        "confidence": confidence_report(softmax(logits, axis=-1), classifier.calibrated(logits), true),
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
 
 from wijha.schema import Schema
 
@@ -118,10 +119,20 @@ def intervals(samples: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float
     return {name: tuple(np.percentile(values, [2.5, 97.5]).tolist()) for name, values in samples.items()}
 
 
+def mcnemar(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Exact two-sided p of McNemar's test: are rows that only one of two systems has right as often ours as theirs?
+
+    `ours` and `theirs` (rows,), 1 where a system has the row right.
+    """
+    only_ours, only_theirs = int((ours > theirs).sum()), int((theirs > ours).sum())
+    return float(binomtest(only_ours, only_ours + only_theirs).pvalue) if only_ours + only_theirs else 1.0
+
+
 def paired_differences(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
-    """95 % interval of ours - theirs over the same bootstrap samples, and how often it is not above 0."""
+    """Mean and 95 % interval of ours - theirs over the same bootstrap samples, and how often it is not above 0."""
     return {
         name: {
+            "mean": float((ours[name] - theirs[name]).mean()),
             "interval": tuple(np.percentile(ours[name] - theirs[name], [2.5, 97.5]).tolist()),
             "p": float((ours[name] - theirs[name] <= 0).mean()),
         }

@@ -21,7 +21,31 @@ def score_table(result: dict[str, Any], title: str) -> str:
     for name, system in systems.items():
         cells = [_cell(system["scores"][key], system["intervals"][key]) for key in HEADLINE]
         lines.append(f"{name:<{width}}" + "".join(f"  {cell:>18}" for cell in cells))
-    return "\n".join([*lines, "", *topic_lines(systems["model"])])
+    return "\n".join([*lines, "", *topic_lines(systems["model"]), "", *remarks(result)])
+
+
+def remarks(result: dict[str, Any]) -> list[str]:
+    """The model against each baseline with p, its calibration, and what abstaining buys, a line each."""
+    lines = []
+    for name, minus in result["model_minus"].items():
+        gains = [f"{HEADLINE[key]} {_gain(minus[key])}" for key in ("topic_micro_f1", "favg3")]
+        lines.append(f"model - {name}: {', '.join(gains)}, rows right by McNemar's test p {_p(minus['mcnemar_p'])}")
+    sure = result["confidence"]
+    lines.append(f"calibration error (ECE) {sure['ece_before']:.3f} before, {sure['ece_after']:.3f} after temperatures")
+    for row in sure["abstaining_rows"]:
+        if row["threshold"] is not None:
+            kept = f"{row['coverage']:.1%} of the rows are as sure as {row['threshold']:.3f}"
+            lines.append(f"{kept}, and {row['right']:.0%} of those right")
+    return lines
+
+
+def _gain(difference: dict[str, Any]) -> str:
+    low, high = difference["interval"]
+    return f"{difference['mean']:+.3f} [{low:+.3f} {high:+.3f}]"
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
 def topic_lines(system: dict[str, Any]) -> list[str]:

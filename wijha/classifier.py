@@ -108,7 +108,11 @@ class Classifier:
 
     def probabilities(self, texts: list[str]) -> np.ndarray:
         """Calibrated probabilities of a window of texts, shape (texts, topics, labels)."""
-        scaled = self.logits(texts) / self._temperatures[None, :, None]
+        return self.calibrated(self.logits(texts))
+
+    def calibrated(self, logits: np.ndarray) -> np.ndarray:
+        """Raw outputs -> calibrated probabilities, both of shape (texts, topics, labels)."""
+        scaled = logits / self._temperatures[None, :, None]
         exponents = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
         return np.asarray(exponents / exponents.sum(axis=-1, keepdims=True))
 

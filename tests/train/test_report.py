@@ -90,12 +90,6 @@ def test_precision_recall_and_what_has_no_curve() -> None:
     assert curves["against"] == {"recall": [], "precision": [], "average": None, "positives": 0}
 
 
-def test_risk_is_of_the_surest_first() -> None:
-    risk = measures._risk(np.array([True, False, False, True]), np.array([0.1, 0.9, 0.8, 0.2]))
-    assert risk["risk"].tolist() == [0, 0, pytest.approx(1 / 3), 0.5]
-    assert risk["coverage"].tolist() == [0.25, 0.5, 0.75, 1]
-
-
 def test_calibration_error_is_confidence_minus_accuracy() -> None:
     true, predicted = [[0] * 4] * 8, [[0] * 4] * 6 + [[1] * 4] * 2
     scored = _scored(true, predicted)

@@ -13,6 +13,7 @@ from train.scores import (
     cell_counts,
     evaluate_counts,
     intervals,
+    mcnemar,
     paired_differences,
     resampled,
     resampling_weights,
@@ -94,3 +95,9 @@ def test_paired_difference_of_a_better_system(random_labels: tuple[np.ndarray, n
     theirs = resampled(cell_counts(predicted, true, 4), weights, SCHEMA)
     assert paired_differences(ours, theirs)["favg3"]["p"] == 0
     assert paired_differences(ours, ours)["favg3"]["p"] == 1
+
+
+def test_mcnemar_asks_only_the_rows_that_one_system_has_right() -> None:
+    both, ours, theirs = np.ones(50), np.repeat([1, 0], [9, 1]), np.repeat([0, 1], [9, 1])
+    assert mcnemar(np.append(both, ours), np.append(both, theirs)) == pytest.approx(2 * 11 / 2**10)
+    assert mcnemar(both, both) == 1

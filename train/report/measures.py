@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 from train.baselines import Baselines
+from train.confidence import reliability_bins, risk_curve
 from train.data import Example
 from train.evaluation import confusion_tables, score, training_examples
 from train.report.scored import Labelled, Scored
@@ -20,7 +21,6 @@ from train.scores import evaluate_counts, intervals, resampled, resampling_weigh
 from wijha.classifier import Classifier
 from wijha.text import normalise
 
-BINS = 15
 OUTLETS = 12
 FEW = 10  # fewer stories than this give no interval worth printing
 _WORDS = ((15, "1 to 15 words"), (30, "16 to 30 words"), (50, "31 to 50 words"), (10**9, "51 words or more"))
@@ -70,38 +70,24 @@ def _curve(positive: np.ndarray, value: np.ndarray) -> dict[str, Any]:
 def risk_coverage(scored: Scored) -> dict[str, dict[str, Any]]:
     """Share of wrong answers among the surest, for rows and for stances; `area` is the mean risk (AURC).
 
-    Geifman and El-Yaniv 2017, Selective classification for deep neural networks. A row is as sure as its least sure
-    topic.
+    A row is as sure as its least sure topic.
     """
     known, sure = scored.true >= 0, scored.calibrated.max(axis=-1)
     stance = known & ((scored.predicted > 0) | (scored.true > 0))
     rows = np.where(known, sure, 1).min(axis=1)
     return {
-        "sentences": _risk(~scored.right, rows),
-        "topics that are there or seen": _risk(scored.wrong_cells[stance], sure[stance]),
+        "sentences": risk_curve(rows, ~scored.right),
+        "topics that are there or seen": risk_curve(sure[stance], scored.wrong_cells[stance]),
     }
 
 
-def _risk(wrong: np.ndarray, sure: np.ndarray) -> dict[str, Any]:
-    count = np.arange(1, len(wrong) + 1)
-    risk = np.cumsum(wrong[np.argsort(-sure, kind="stable")]) / count
-    return {"coverage": count / max(len(wrong), 1), "risk": risk, "area": float(risk.mean()) if len(risk) else None}
-
-
 def reliability(scored: Scored, probabilities: np.ndarray, topic: int | None = None) -> dict[str, Any]:
-    """Confidence against accuracy in bins of equal mass, and ECE, over labels of `topic` or of all topics.
-
-    Nixon et al. 2019, Measuring calibration in deep learning (adaptive bins).
-    """
+    """Confidence against accuracy, and ECE, over labels of `topic` or of all topics."""
     columns = slice(None) if topic is None else slice(topic, topic + 1)
     known = scored.true[:, columns] >= 0
     sure = probabilities[:, columns].max(axis=-1)[known]
     hit = ~scored.wrong_cells[:, columns][known]
-    bins = [part for part in np.array_split(np.argsort(sure, kind="stable"), BINS) if len(part)]
-    confidence = np.array([sure[part].mean() for part in bins])
-    accuracy = np.array([hit[part].mean() for part in bins])
-    weight = np.array([len(part) for part in bins]) / max(len(sure), 1)
-    return {"confidence": confidence, "accuracy": accuracy, "ece": float((weight * abs(accuracy - confidence)).sum())}
+    return reliability_bins(sure, hit)
 
 
 def slices(scored: Scored) -> dict[str, list[dict[str, Any]]]:

@@ -65,7 +65,7 @@ def screenshots(page: str, folder: Path) -> list[Path]:
 
 
 def readme_pictures(folder: Path = Path("docs"), model: Path = SHIPPED) -> list[Path]:
-    """The first window of the report on the challenge set, whose sentences are ours to show, and of the demo at work."""
+    """The first window of the report on the challenge set, whose sentences may be shown, and of the demo at work."""
     written = [folder / "report.png", folder / "demo.png"]
     page = report(model, data=part_file(DATA, "challenge")).resolve().as_uri()
     with chromium() as browser, served_demo(model) as address:

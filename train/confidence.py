@@ -1,0 +1,69 @@
+"""How far a model's probabilities can be trusted: calibration error, and what abstaining below a threshold buys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+BINS = 15
+RIGHT = (0.9, 0.95, 0.98)
+"""Shares of right answers for which a threshold is given."""
+
+
+def reliability_bins(sure: np.ndarray, right: np.ndarray) -> dict[str, Any]:
+    """Confidence against accuracy in bins of equal mass, and ECE; `sure` and `right` (answers,).
+
+    Nixon et al. 2019, Measuring calibration in deep learning (adaptive bins).
+    """
+    bins = [part for part in np.array_split(np.argsort(sure, kind="stable"), BINS) if len(part)]
+    confidence = np.array([sure[part].mean() for part in bins])
+    accuracy = np.array([right[part].mean() for part in bins])
+    weight = np.array([len(part) for part in bins]) / max(len(sure), 1)
+    return {"confidence": confidence, "accuracy": accuracy, "ece": float((weight * abs(accuracy - confidence)).sum())}
+
+
+def risk_curve(sure: np.ndarray, wrong: np.ndarray) -> dict[str, Any]:
+    """Share of wrong answers among the surest; `area` is the mean risk (AURC).
+
+    Geifman and El-Yaniv 2017, Selective classification for deep neural networks.
+    """
+    count = np.arange(1, len(wrong) + 1)
+    risk = np.cumsum(wrong[np.argsort(-sure, kind="stable")]) / count
+    return {"coverage": count / max(len(wrong), 1), "risk": risk, "area": float(risk.mean()) if len(risk) else None}
+
+
+def abstaining(sure: np.ndarray, right: np.ndarray) -> list[dict[str, float | None]]:
+    """For each share in RIGHT the lowest threshold at which the answers not below it are right so often, and the
+    share of answers that it keeps; None where no threshold is enough."""
+    order = np.argsort(-sure, kind="stable")
+    share, ends = np.cumsum(right[order]) / np.arange(1, len(order) + 1), np.append(np.diff(sure[order]) != 0, True)
+    found = []
+    for wanted in RIGHT:
+        enough = np.flatnonzero((share >= wanted) & ends)
+        last = int(enough[-1]) if len(enough) else None
+        found.append(
+            {
+                "right": wanted,
+                "threshold": None if last is None else float(sure[order][last]),
+                "coverage": None if last is None else (last + 1) / len(order),
+            }
+        )
+    return found
+
+
+def confidence_report(raw: np.ndarray, calibrated: np.ndarray, true: np.ndarray) -> dict[str, Any]:
+    """Probabilities (rows, topics, labels) before and after calibration, `true` (rows, topics), -100 where unknown ->
+    ECE before and after it over all labels, the area under the risk-coverage curve and thresholds, for whole rows.
+
+    A row is as sure as its least sure topic.
+    """
+    known, wrong = true >= 0, raw.argmax(axis=-1) != true
+    before, after = (probabilities.max(axis=-1) for probabilities in (raw, calibrated))
+    rows, right = np.where(known, after, 1).min(axis=1), ~(wrong & known).any(axis=1)
+    return {
+        "ece_before": reliability_bins(before[known], ~wrong[known])["ece"],
+        "ece_after": reliability_bins(after[known], ~wrong[known])["ece"],
+        "aurc_rows": risk_curve(rows, ~right)["area"],
+        "abstaining_rows": abstaining(rows, right),
+    }
