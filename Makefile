@@ -75,9 +75,6 @@ check: setup  ## lint, types, and the corpus' own checks
 
 audit: setup  ## licences and known vulnerabilities of everything in .venv (needs the network; says so without)
 	@$(PIP) pip-audit pip-licenses || { echo "error: expected the package registry, to install pip-audit and pip-licenses, found none; run it with a network" >&2; exit 2; }
-	@$(BIN)/pip-licenses --from mixed --format json --order license | $(BIN)/python -c 'import json, sys; [print(p["Name"], p["Version"], p["License"].splitlines()[0], sep="\t") for p in json.load(sys.stdin)]'
-	@if $(BIN)/pip index versions pip >/dev/null 2>&1; \
-	then $(BIN)/pip freeze --exclude-editable | $(BIN)/pip-audit --strict --disable-pip --no-deps --progress-spinner off --requirement /dev/stdin; \
-	else echo "not audited: known vulnerabilities are asked of the package registry, which cannot be reached; run it with a network"; fi
+	@$(BIN)/python -m train.audit
 
 .PHONY: help setup train evaluate predict report pretrain tune release test test-minimal check lock audit
