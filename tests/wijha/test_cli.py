@@ -273,3 +273,17 @@ def _available(descriptor: int) -> bytes:
         return os.read(descriptor, 4096)
     except OSError:  # Linux: the other end is closed and everything is read
         return b""
+
+
+def test_nothing_that_is_printed_holds_text_of_the_data(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, secret = tmp_path / "in.jsonl", "سرمكنون"
+    lines = [json.dumps({"text": f"{secret} {number}"}) for number in range(20)]
+    source.write_text("\n".join([*lines, f'{{"text": "{secret}', json.dumps({secret: 1})]), encoding="utf-8")
+    for words in ((), ("--strict", "--restart"), ("--text-column", "other", "--restart")):
+        main(["predict", str(source), str(tmp_path / "out.jsonl"), "--model", str(model), *words])
+    main(["verify", str(source), str(tmp_path / "out.jsonl")])
+    said = capsys.readouterr()
+    assert "22 input rows" in said.out and "expected" in said.err
+    assert secret not in said.out + said.err
