@@ -110,7 +110,7 @@ def score(classifier: Classifier, examples: Sequence[Example], baselines: Baseli
         "model_minus": {
             name: {
                 **paired_differences(samples["model"], samples[name]),
-                "mcnemar_p": mcnemar(rows["model"], rows[name]),
+                "mcnemar_p": mcnemar(int((rows["model"] > rows[name]).sum()), int((rows["model"] < rows[name]).sum())),
             }
             for name in baselines.predictors
         },

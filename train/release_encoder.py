@@ -1,8 +1,8 @@
 """Make the encoder of a finished pre-training run the one that ships: models/encoder, with its log and its card.
 
-    python -m train.release_encoder runs/pretrain [runs/pretrain-topical]
+    python -m train.release_encoder runs/pretrain [runs/pretrain-topical ...]
 
-With two runs the second went on from the first. The card's numbers come from the runs' config.json and log.jsonl.
+Of several runs each went on from the one before. The card's numbers come from the runs' config.json and log.jsonl.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ invisible controls removed; alef, yeh, kaf, digits, quotation marks and case fol
 |---|---|---|---|---|---|---|
 {stages}
 
-The loss of the second stage, where there is one, is on its own held-out sentences. The whole curves stand in
-`log-*.jsonl` beside this card, the settings in `config-*.json`; configs/pretrain.yaml repeats them.
+Each stage goes on from the one before, with that one's layers repeated in place where it has more; its loss is on its
+own held-out text. The whole curves stand in `log-*.jsonl` beside this card, the settings in `config-*.json`;
+configs/pretrain.yaml, pretrain-topical.yaml and pretrain-deeper.yaml repeat them.
 Computing time: {hardware}.
 
 {corpus}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import comb
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from wijha.schema import Schema
 
@@ -119,13 +119,14 @@ def intervals(samples: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float
     return {name: tuple(np.percentile(values, [2.5, 97.5]).tolist()) for name, values in samples.items()}
 
 
-def mcnemar(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Exact two-sided p of McNemar's test: are rows that only one of two systems has right as often ours as theirs?
+def mcnemar(better: int, worse: int) -> float:
+    """Two-sided exact p-value that of the rows which one of two systems has right, so uneven shares fall to each.
 
-    `ours` and `theirs` (rows,), 1 where a system has the row right.
+    McNemar 1947, Note on the sampling error of the difference between correlated proportions; exact binomial.
     """
-    only_ours, only_theirs = int((ours > theirs).sum()), int((theirs > ours).sum())
-    return float(binomtest(only_ours, only_ours + only_theirs).pvalue) if only_ours + only_theirs else 1.0
+    changed = better + worse
+    tail = sum(comb(changed, k) for k in range(min(better, worse) + 1))
+    return min(1.0, 2 * tail / 2**changed)
 
 
 def paired_differences(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ import pytest
 from train.data import Example, load_examples
 from train.report import measures
 from train.report.__main__ import report
-from train.report.compare import compare, mcnemar
+from train.report.compare import compare
 from train.report.errors import challenge_pairs, mistakes, occlusion
 from train.report.scored import Scored, score_sentences
 from wijha import Classifier, InputError, Schema
@@ -120,11 +120,6 @@ def test_negation_and_hedges_are_seen() -> None:
         "إذا لم يعد": "negated and hedged",
     }
     assert {text: measures._wording(Example("", text, {}, "", {})) for text in texts} == texts
-
-
-@pytest.mark.parametrize(("better", "worse", "p"), [(0, 0, 1), (5, 5, 1), (0, 5, 0.0625), (1, 9, 0.021484375)])
-def test_mcnemar_is_the_exact_binomial(better: int, worse: int, p: float) -> None:
-    assert mcnemar(better, worse) == mcnemar(worse, better) == pytest.approx(p)
 
 
 def test_comparison_lists_what_changed() -> None:

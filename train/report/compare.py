@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from math import comb
 from typing import Any
 
 from train.report.errors import named_labels
 from train.report.scored import Scored
-from train.scores import evaluate_counts, intervals, paired_differences, resampled, resampling_weights
+from train.scores import evaluate_counts, intervals, mcnemar, paired_differences, resampled, resampling_weights
 from train.tables import HEADLINE
 from wijha.errors import InputError
 
@@ -45,16 +44,6 @@ def compare(ours: Scored, theirs: Scored) -> dict[str, Any]:
         "better": {"count": len(better), "rows": [_row(ours, theirs, row) for row in better[:LISTED]]},
         "worse": {"count": len(worse), "rows": [_row(ours, theirs, row) for row in worse[:LISTED]]},
     }
-
-
-def mcnemar(better: int, worse: int) -> float:
-    """Two-sided exact p-value that rows change sides this unevenly by chance.
-
-    McNemar 1947, Note on the sampling error of the difference between correlated proportions; exact binomial.
-    """
-    changed = better + worse
-    tail = sum(comb(changed, k) for k in range(min(better, worse) + 1))
-    return min(1.0, 2 * tail / 2**changed)
 
 
 def _row(ours: Scored, theirs: Scored, row: int) -> dict[str, Any]:

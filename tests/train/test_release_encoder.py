@@ -1,0 +1,72 @@
+"""The encoder that ships: every number of its card is in a file beside it, and an unfinished run is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from train.release_encoder import release_encoder
+from wijha import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def run(tmp_path: Path, encoder: Path) -> Path:
+    folder = tmp_path / "run"
+    shutil.copytree(encoder, folder / "encoder")
+    rows = [
+        {
+            "step": n,
+            "tokens": 1_000 * n,
+            "validation_loss": 5 - n / 7,
+            "validation_accuracy": n / 9,
+            "tokens_per_second": 5,
+        }
+        for n in (1, 2)
+    ]
+    (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    settings = {"learning_rate": 0.0015, "masking": [0.25, 0.15]}
+    (folder / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    return folder
+
+
+def numbers_of(card: str) -> set[str]:
+    """What the table of stages says."""
+    rows = re.findall(r"^\| \d+ \|.*$", card, re.MULTILINE)
+    return {figure for row in rows for figure in re.findall(r"\d[\d,.]*", row.split("|", 2)[2])}
+
+
+def numbers_in(folder: Path) -> set[str]:
+    known = set()
+    for path in [*folder.glob("config-*.json"), *folder.glob("log-*.jsonl")]:
+        for number in re.findall(r"\d+(?:\.\d+)?(?:e-?\d+)?", path.read_text(encoding="utf-8")):
+            known |= {f"{float(number):.3f}", f"{float(number):g}", f"{float(number):,.0f}"}
+    return known
+
+
+def test_card_and_logs_come_with_the_encoder(run: Path, tmp_path: Path) -> None:
+    target = tmp_path / "models" / "encoder"
+    target.mkdir(parents=True)
+    (target / "old").touch()
+    release_encoder([run, run], target)
+    assert not (target / "old").exists() and (target / "model.safetensors").exists()
+    card = (target / "README.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nlanguage: ar\n") and "2 layers x 32" in card
+    assert len(numbers_of(card)) >= 6 and numbers_of(card) <= numbers_in(target)
+
+
+def test_every_number_of_the_shipped_card_is_in_a_file() -> None:
+    shipped = ROOT / "models" / "encoder"
+    numbers = numbers_of((shipped / "README.md").read_text(encoding="utf-8"))
+    assert len(numbers) >= 6 and numbers <= numbers_in(shipped)
+
+
+def test_an_unfinished_run_is_refused(run: Path, tmp_path: Path) -> None:
+    shutil.rmtree(run / "encoder")
+    with pytest.raises(InputError, match="expected a finished run"):
+        release_encoder([run], tmp_path / "encoder")
