@@ -1,24 +1,30 @@
 """Score a saved model, and the baselines beside it, on a labelled file.
 
     python -m train.evaluation MODEL [FILE]        # FILE: .jsonl, .csv or .parquet with text and a column a topic
+    python -m train.evaluation MODEL [FILE] --blind
 
 Without FILE: the real news beside the checkout where it is there, else the repository's own test split. Writes
-MODEL/evaluation-<name>.json and prints a table. The model predicts through the same class that a user loads.
+MODEL/evaluation-<name>.json and prints a table. The model predicts through the same class that a user loads. --blind
+masks the words that the topics go by (`search` in configs/keywords.yaml): what is left of a score did not hang on them.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
+import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import evaluate
 import numpy as np
+import yaml
 from scipy.special import softmax
 
-from train.baselines import Baselines
+from train.baselines import KEYWORDS, Baselines
 from train.command import one_sentence_errors
 from train.confidence import confidence_report
 from train.data import Example, file_sha256, label_numbers, load_examples, split
@@ -37,6 +43,7 @@ from wijha.classifier import Classifier
 from wijha.errors import InputError
 from wijha.files import write_json
 from wijha.schema import Schema
+from wijha.text import normalise
 
 REAL_NEWS = Path("../shared/real_news/validation.jsonl")
 METRIC = Path(__file__).parent / "metrics" / "topic_stance"
@@ -47,12 +54,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("file", type=Path, nargs="?")
+    parser.add_argument("--blind", action="store_true", help="mask the words that the topics go by")
     arguments = parser.parse_args()
     with one_sentence_errors():
-        evaluate_model(arguments.model, arguments.file)
+        evaluate_model(arguments.model, arguments.file, arguments.blind)
 
 
-def evaluate_model(folder: Path, file: Path | None) -> dict[str, Any]:
+def evaluate_model(folder: Path, file: Path | None, blind: bool = False) -> dict[str, Any]:
     """Score the model in `folder` on `file`, print the table, write the JSON beside the model and return it."""
     classifier = Classifier.load(folder)
     train, test = training_examples(folder, classifier.schema)
@@ -66,9 +74,12 @@ def evaluate_model(folder: Path, file: Path | None) -> dict[str, Any]:
         raise InputError(
             "expected labelled sentences to score, found none: the model's training data is not here; name a FILE"
         )
+    if blind:
+        words = searched_words("search")
+        name, examples = f"{name}-blind", [dataclasses.replace(e, text=blinded(e.text, words)) for e in examples]
     result = {"source": source, **score(classifier, examples, Baselines(train, classifier.schema))}
     write_json(folder / f"evaluation-{name}.json", result)
-    print(score_table(result, f"{folder} on {file or name} ({len(examples):,} sentences)"))
+    print(score_table(result, f"{folder} on {name if blind else file or name} ({len(examples):,} sentences)"))
     return result
 
 
@@ -83,6 +94,22 @@ def training_examples(folder: Path, schema: Schema) -> tuple[list[Example], list
         return [], []
     parts = split([example for path in paths for example in load_examples(path, schema)])
     return parts["train"], parts["test"]
+
+
+def searched_words(*lists: str) -> re.Pattern[str]:
+    """What finds a word of these lists of configs/keywords.yaml in a normalised text."""
+    words = yaml.safe_load(KEYWORDS.read_text(encoding="utf-8"))
+    return re.compile("|".join(word for name in lists for word in words[name]))
+
+
+def blinded(text: str, words: re.Pattern[str]) -> str:
+    """The text with [MASK] for each of its words that holds one of `words`, alone or with its neighbour."""
+    plain = [normalise(word) for word in text.split()]
+    hidden = {place for place, word in enumerate(plain) if words.search(word)}
+    for place, pair in enumerate(pairwise(plain)):
+        if not hidden & {place, place + 1} and words.search(" ".join(pair)):
+            hidden |= {place, place + 1}
+    return " ".join("[MASK]" if place in hidden else word for place, word in enumerate(text.split()))
 
 
 def score(classifier: Classifier, examples: Sequence[Example], baselines: Baselines) -> dict[str, Any]:

@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import argparse
 import random
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import yaml
 from tqdm import tqdm
 
-from train.baselines import KEYWORDS
 from train.command import one_sentence_errors
 from train.corpus.duplicates import near_pairs
-from train.evaluation import REAL_NEWS
+from train.evaluation import REAL_NEWS, searched_words
 from train.hydrate import LABELS, documents, text_files
 from wijha.files import write_text
 from wijha.records import read_rows
@@ -52,15 +49,9 @@ def all_documents(corpus: Path) -> Iterator[str]:
         yield from documents(path)
 
 
-def searched(*lists: str) -> re.Pattern[str]:
-    """What finds a word of these lists of configs/keywords.yaml in a normalised text."""
-    words = yaml.safe_load(KEYWORDS.read_text(encoding="utf-8"))
-    return re.compile("|".join(word for name in lists for word in words[name]))
-
-
 def topical(texts: Iterable[str]) -> Iterator[str]:
     """The documents in which searched words are frequent."""
-    words = searched("search", "context")
+    words = searched_words("search", "context")
     for text in texts:
         plain = normalise(text)
         found = len(words.findall(plain))
@@ -70,7 +61,7 @@ def topical(texts: Iterable[str]) -> Iterator[str]:
 
 def candidates(corpus: Path, most: int = MOST) -> list[str]:
     """Sentences of the corpus with a word of `search`, each once, none that is annotated; a fixed draw of `most`."""
-    words = searched("search")
+    words = searched_words("search")
     seen = {str(row["key"]) for _, row in read_rows(LABELS)}
     found = []
     for document in all_documents(corpus):

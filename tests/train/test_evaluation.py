@@ -15,7 +15,7 @@ from train.baselines import Baselines
 from train.calibration import fit_temperature
 from train.card import write_card
 from train.data import load_examples, split
-from train.evaluation import evaluate_model
+from train.evaluation import blinded, evaluate_model, searched_words
 from train.release import release
 from wijha import Classifier, InputError, Schema
 from wijha.cli import main
@@ -110,3 +110,17 @@ def test_release_replaces_the_shipped_model(folder: Path, tmp_path: Path) -> Non
     assert (target / "manifest.json").read_bytes() == (folder / "manifest.json").read_bytes()
     with pytest.raises(InputError, match="expected a finished run"):
         release(tmp_path, target)
+
+
+def test_blind_masks_the_words_that_the_topics_go_by_and_no_other() -> None:
+    words = searched_words("search")
+    text = "قال الوزير السوريّ إن وقف إطلاق النار في حلب لا يعنيه"
+    assert blinded(text, words) == "قال الوزير [MASK] إن [MASK] [MASK] النار في [MASK] لا يعنيه"
+
+
+def test_blind_scores_stand_in_a_file_of_their_own(folder: Path, data: Path) -> None:
+    seen = evaluate_model(folder, data)
+    blind = evaluate_model(folder, data, blind=True)
+    name = f"evaluation-{data.stem}-blind.json"
+    assert json.loads((folder / name).read_text(encoding="utf-8"))["source"] == seen["source"]
+    assert blind["sentences"] == seen["sentences"]

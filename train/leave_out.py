@@ -1,0 +1,103 @@
+"""How well a recipe travels: for each outlet, or year, a model that saw none of its sentences, scored on them.
+
+    python -m train.leave_out configs/release.yaml --by outlet --groups 5
+    python -m train.leave_out configs/release.yaml --by year --groups 4 --epochs 2
+
+The groups are those with the most sentences that carry a topic. Each model is a whole fine-tuning run in
+runs/leave-out/BY/GROUP, which goes on where it was stopped; the scores, beside the TF-IDF baseline that saw as little,
+go into configs/results/leave-out-BY.json and, as a table, onto the screen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from train.command import one_sentence_errors, overrides
+from train.config import FinetuneConfig, load_config
+from train.evaluation import evaluate_model
+from train.finetune import finetune
+from train.tables import HEADLINE
+from wijha.errors import InputError
+from wijha.files import write_json
+from wijha.records import Row, read_rows, write_rows
+from wijha.schema import Schema
+
+OUTPUT, RESULTS = Path("runs/leave-out"), Path("configs/results")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--by", choices=("outlet", "year"), default="outlet")
+    parser.add_argument("--groups", type=int, default=5)
+    arguments, rest = parser.parse_known_args()
+    with one_sentence_errors():
+        config = load_config(FinetuneConfig, arguments.config, **overrides(rest))
+        results = leave_out(config, arguments.by, arguments.groups, OUTPUT / arguments.by)
+        write_json(RESULTS / f"leave-out-{arguments.by}.json", results)
+        print(table(results))
+
+
+def leave_out(config: FinetuneConfig, by: str, groups: int, folder: Path) -> dict[str, Any]:
+    """Group -> scores and intervals of the model and the baselines on its sentences, none of which they saw.
+
+    Raises InputError when the data names fewer groups than asked for, and what fine-tuning raises.
+    """
+    schema = Schema.from_yaml(config.schema)
+    files = [*config.data, *(path for path in config.optional_data if path.exists())]
+    rows = [row for path in files for _, row in read_rows(path)]
+    results = {}
+    for group in largest(rows, by, groups, schema):
+        home = folder / re.sub(r"\W+", "-", group)
+        kept, left = home / "train.local.jsonl", home / "left-out.local.jsonl"
+        write_rows((row for row in rows if group_of(row, by) != group), kept)
+        write_rows((row for row in rows if group_of(row, by) == group), left)
+        model = finetune(dataclasses.replace(config, data=(kept,), optional_data=(), output=home))
+        scored = evaluate_model(model, left)
+        results[group] = {"sentences": scored["sentences"], "systems": scored["systems"]}
+    return results
+
+
+def largest(rows: Sequence[Row], by: str, groups: int, schema: Schema) -> list[str]:
+    """The groups with the most sentences that carry a topic."""
+    counts = Counter(
+        group_of(row, by)
+        for row in rows
+        if any(row.get(topic) not in (None, "", schema.absent) for topic in schema.topic_names)
+    )
+    names = [name for name, _ in counts.most_common() if name]
+    if len(names) < max(groups, 1):
+        raise InputError(f"expected data of {groups} groups by {by}, found {len(names)}; lower --groups")
+    return names[:groups]
+
+
+def group_of(row: Row, by: str) -> str:
+    """Outlet or year of a row; empty where it has none."""
+    if by == "outlet":
+        return str(row.get("outlet") or "")
+    found = _YEAR.search(str(row.get("date") or ""))
+    return found[0] if found else ""
+
+
+def table(results: dict[str, Any]) -> str:
+    """The headline scores of every system on every group, as Markdown."""
+    lines = ["| left out | sentences | system | " + " | ".join(HEADLINE.values()) + " |"]
+    lines.append("|---" * (len(HEADLINE) + 3) + "|")
+    for group, result in results.items():
+        for name, system in result["systems"].items():
+            spans = [(system["scores"][key], *system["intervals"][key]) for key in HEADLINE]
+            cells = [f"{value:.3f} ({low:.3f}-{high:.3f})" for value, low, high in spans]
+            lines.append(f"| {group} | {result['sentences']:,} | {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
