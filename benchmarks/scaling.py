@@ -1,0 +1,120 @@
+"""How `wijha predict` scales with cores and with rows, its peak memory, and how near it comes to the matrix peak.
+
+python -m benchmarks.scaling [MODEL] [--rows 1000,10000,100000]
+
+Each line is a process of its own, from JSONL to JSONL, bound to so many cores. `of peak` is the rate of multiplications
+that the model needs for the tokens of the text (without padding) over what this machine reaches in one large matrix
+product of the same cores, in bf16 where it has that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import ROOT, model_argument, one_sentence, report, texts
+from wijha.classifier import read_settings
+from wijha.errors import InputError
+from wijha.tokenizer import TextEncoder
+
+_PEAK = """import time, torch
+kind = torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
+a = torch.randn(2048, 2048, dtype=kind)
+for _ in range(3): a @ a
+best = 1e9
+for _ in range(10):
+    begin = time.perf_counter(); a @ a; best = min(best, time.perf_counter() - begin)
+print(2 * 2048**3 / best)"""
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    model_argument(parser)
+    parser.add_argument("--rows", default="1000,10000,100000", help="sizes of the input, comma-separated")
+    arguments = parser.parse_args()
+    with one_sentence():
+        run(arguments.model, [int(size) for size in arguments.rows.split(",")])
+
+
+def run(model: Path, sizes: list[int]) -> None:
+    """Measure every number of cores at the middle size, every size on all cores, and report."""
+    read_settings(model)
+    cores = sorted(os.sched_getaffinity(0))
+    plans = [(count, sizes[len(sizes) // 2]) for count in range(1, len(cores) + 1)]
+    plans += [(len(cores), size) for size in sizes if (len(cores), size) not in plans]
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for count, size in plans:
+            chosen = set(cores[:count])
+            peak = float(child(chosen, "-c", _PEAK)[0])
+            source = Path(folder) / f"{size}.jsonl"
+            source.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts(size)), encoding="utf-8")
+            begin = time.perf_counter()
+            _, megabytes = child(
+                chosen,
+                "-m",
+                "wijha.cli",
+                "predict",
+                str(source),
+                f"{folder}/{count}-{size}.out.jsonl",
+                "--model",
+                str(model),
+            )
+            seconds = time.perf_counter() - begin
+            rows.append(
+                {
+                    "cores": count,
+                    "rows": size,
+                    "rows/s": size / seconds,
+                    "peak MB": megabytes,
+                    "of peak": round(multiplications(model, size) / seconds / peak, 3),
+                }
+            )
+            print(f"{count} cores, {size:,} rows: {rows[-1]['rows/s']:,.0f} rows/s, {megabytes:,.0f} MB", flush=True)
+    report(
+        "scaling", "JSONL to JSONL by cores and rows", "rows/s", rows, lambda r, first: r["rows/s"] / first["rows/s"]
+    )
+
+
+def child(cores: set[int], *words: str) -> tuple[str, float]:
+    """What `python words` prints on these cores, and its peak resident memory in MB."""
+    process = subprocess.Popen(
+        [sys.executable, *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": str(len(cores))},
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),
+    )
+    assert process.stdout is not None
+    said = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise InputError(
+            f"expected `python {' '.join(words[:4])}` to end well, got code {process.returncode}; run it alone"
+        )
+    return said, usage.ru_maxrss / 1e3
+
+
+def multiplications(model: Path, rows: int) -> float:
+    """Floating-point operations of the encoder's layers for the tokens of the text, attention included."""
+    shape: dict[str, Any] = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    width, layers, inner = shape["hidden_size"], shape["num_hidden_layers"], shape["intermediate_size"]
+    sample = texts(min(rows, 2_000))
+    lengths = [len(ids) for ids in TextEncoder(model).ids(sample)]
+    each = sum(2 * n * (4 * width**2 + 2 * width * inner) + 4 * n**2 * width for n in lengths) * layers
+    return each * rows / len(sample)
+
+
+if __name__ == "__main__":
+    main()
