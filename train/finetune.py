@@ -137,6 +137,7 @@ def training_arguments(config: FinetuneConfig) -> TrainingArguments:
         weight_decay=config.weight_decay,
         bf16=bf16,
         use_cpu=not torch.cuda.is_available(),
+        ddp_find_unused_parameters=False,  # there are none
         eval_strategy="epoch",
         save_strategy="epoch",
         load_best_model_at_end=True,
