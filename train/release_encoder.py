@@ -41,7 +41,7 @@ invisible controls removed; alef, yeh, kaf, digits, quotation marks and case fol
 
 Each stage goes on from the one before, with that one's layers repeated in place where it has more; its loss is on its
 own held-out text. The whole curves stand in `log-*.jsonl` beside this card, the settings in `config-*.json`;
-configs/pretrain.yaml, pretrain-topical.yaml and pretrain-deeper.yaml repeat them.
+configs/pretrain*.yaml repeat them.
 Computing time: {hardware}.
 
 {corpus}
