@@ -1,6 +1,6 @@
 """One model whose weights are the mean of several runs' that began alike: different seeds, or stages of one another.
 
-    python -m train.average runs/average runs/release-more/model runs/release-more-14/model
+    python -m train.average runs/average runs/release/model runs/release-even/model
 
 Better than each where the runs lie in one valley, at the cost of one (Wortsman et al. 2022, Model soups, arXiv
 2203.05482); whether it is better is for its metrics.json to say. Data, schema and tokenizer are those of the first run.
@@ -57,9 +57,8 @@ def average(output: Path, models: Sequence[Path]) -> Path:
         shutil.copy(models[0] / name, folder / name)
     save_file(mean_weights(models), folder / "model.safetensors", metadata={"format": "pt"})
     splits = split([example for path in files for example in load_examples(path, schema)])
-    finish(
-        folder, run["config"] | {"output": str(output), "average_of": [str(model) for model in models]}, files, splits
-    )
+    settings_of_all = run["config"] | {"output": str(output), "average_of": [str(model) for model in models]}
+    finish(folder, settings_of_all, files, splits, {key: run[key] for key in ("data", "sentences")})
     return folder
 
 

@@ -91,14 +91,22 @@ def finetune(config: FinetuneConfig) -> Path:
 
 
 def finish(
-    folder: Path, settings: dict[str, Any], files: Sequence[Path], splits: Mapping[str, Sequence[Example]]
+    folder: Path,
+    settings: dict[str, Any],
+    files: Sequence[Path],
+    splits: Mapping[str, Sequence[Example]],
+    trained_on: Mapping[str, Any] | None = None,
 ) -> None:
-    """What a folder of weights and tokenizer gets last: temperatures, scores beside the baselines, card, manifest."""
+    """What a folder of weights and tokenizer gets last: temperatures, scores beside the baselines, card, manifest.
+
+    `trained_on` are the checksums (`data`) and sizes (`sentences`) to note where training saw other data than this.
+    """
     calibrate(folder, splits["development"])
     classifier = Classifier.load(folder)
     baselines = Baselines(splits["train"], classifier.schema)
     results = {name: score(classifier, splits[name], baselines) for name in ("development", "test") if splits[name]}
-    write_json(folder / "metrics.json", {"run": provenance(settings, files, splits), **results})
+    run = {**provenance(settings, files, splits), **(trained_on or {})}
+    write_json(folder / "metrics.json", {"run": run, **results})
     write_card(folder)
     seal(folder)
     last = list(results)[-1]
