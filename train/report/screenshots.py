@@ -68,9 +68,10 @@ def readme_pictures(folder: Path = Path("docs"), model: Path = SHIPPED) -> list[
     """The first window of the report on the challenge set, whose sentences may be shown, and of the demo at work."""
     written = [folder / "report.png", folder / "demo.png"]
     page = report(model, data=part_file(DATA, "challenge")).resolve().as_uri()
-    with chromium() as browser, served_demo(model) as address:
+    with chromium() as browser:
         show(browser, page)
         browser.save_screenshot(str(written[0]))
+    with served_demo(model) as address, chromium() as browser:
         show(browser, address)
         wait_for(lambda: browser.find_element("id", "classify").is_displayed())
         browser.execute_script("arguments[0].click()", browser.find_element("id", "classify"))
