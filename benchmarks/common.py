@@ -6,6 +6,10 @@ import argparse
 import json
 import os
 import platform
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -92,6 +96,34 @@ def _cell(value: Any) -> str:
         if isinstance(value, float)
         else str(value)
     )
+
+
+def measured(*words: str, cores: set[int] | None = None) -> tuple[str, float, float]:
+    """What `python words` prints, its seconds and its peak resident memory in MB, on these cores alone where given.
+
+    Raises InputError with the last word of its error stream when it ends badly.
+    """
+    begin = time.perf_counter()
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
+        process = subprocess.Popen(
+            [sys.executable, *words],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=os.environ | ({"OMP_NUM_THREADS": str(len(cores))} if cores else {}),
+            preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
+        )
+        assert process.stdout is not None
+        said = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.perf_counter() - begin
+        if process.returncode:
+            errors.seek(0)
+            reason = (errors.read().strip().splitlines() or ["no word"])[-1]
+            raise InputError(f"expected a measured process to end well, got: {reason}; check the model folder")
+    return said, seconds, usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 @contextmanager

@@ -12,16 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import ROOT, model_argument, one_sentence, report, texts
+from benchmarks.common import measured, model_argument, one_sentence, report, texts
 from wijha.classifier import read_settings
-from wijha.errors import InputError
 from wijha.tokenizer import TextEncoder
 
 _PEAK = """import time, torch
@@ -54,21 +50,12 @@ def run(model: Path, sizes: list[int]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for count, size in plans:
             chosen = set(cores[:count])
-            peak = float(child(chosen, "-c", _PEAK)[0])
+            peak = float(measured("-c", _PEAK, cores=chosen)[0])
             source = Path(folder) / f"{size}.jsonl"
             source.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts(size)), encoding="utf-8")
-            begin = time.perf_counter()
-            _, megabytes = child(
-                chosen,
-                "-m",
-                "wijha.cli",
-                "predict",
-                str(source),
-                f"{folder}/{count}-{size}.out.jsonl",
-                "--model",
-                str(model),
-            )
-            seconds = time.perf_counter() - begin
+            out = f"{folder}/{count}-{size}.out.jsonl"
+            words = ("-m", "wijha.cli", "predict", str(source), out, "--model", str(model))
+            _, seconds, megabytes = measured(*words, cores=chosen)
             rows.append(
                 {
                     "cores": count,
@@ -82,28 +69,6 @@ def run(model: Path, sizes: list[int]) -> None:
     report(
         "scaling", "JSONL to JSONL by cores and rows", "rows/s", rows, lambda r, first: r["rows/s"] / first["rows/s"]
     )
-
-
-def child(cores: set[int], *words: str) -> tuple[str, float]:
-    """What `python words` prints on these cores, and its peak resident memory in MB."""
-    process = subprocess.Popen(
-        [sys.executable, *words],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": str(len(cores))},
-        preexec_fn=lambda: os.sched_setaffinity(0, cores),
-    )
-    assert process.stdout is not None
-    said = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise InputError(
-            f"expected `python {' '.join(words[:4])}` to end well, got code {process.returncode}; run it alone"
-        )
-    return said, usage.ru_maxrss / 1e3
 
 
 def multiplications(model: Path, rows: int) -> float:

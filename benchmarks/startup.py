@@ -6,17 +6,12 @@ python -m benchmarks.startup [MODEL] [--repeats 3]
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import ROOT, model_argument, one_sentence, report
+from benchmarks.common import measured, model_argument, one_sentence, report
 from wijha.classifier import read_settings
-from wijha.errors import InputError
 from wijha.runtime import accepted
 
 _STOCK = """import sys
@@ -59,19 +54,8 @@ def run(model: Path, repeats: int) -> None:
 
 def start(*words: str) -> dict[str, float]:
     """Seconds and peak resident memory in MB of `python -c words`."""
-    begin = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-c", *words], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        reason = (errors.strip().splitlines() or ["no word"])[-1]
-        raise InputError(f"expected a first prediction, got: {reason}; check the model folder")
-    scale = 1e6 if sys.platform == "darwin" else 1e3
-    return {"seconds": time.perf_counter() - begin, "peak MB": usage.ru_maxrss / scale}
+    _, seconds, megabytes = measured("-c", *words)
+    return {"seconds": seconds, "peak MB": megabytes}
 
 
 if __name__ == "__main__":
