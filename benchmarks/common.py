@@ -8,8 +8,6 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -98,32 +96,36 @@ def _cell(value: Any) -> str:
     )
 
 
+# A process begins with the peak of the one that started it (Linux keeps it through exec): a slim one stands between.
+_WATCH = """
+import json, resource, subprocess, sys, time
+begin = time.perf_counter()
+code = subprocess.run([sys.executable, *sys.argv[1:]]).returncode
+print(json.dumps([time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss]))
+sys.exit(code)
+"""
+
+
 def measured(*words: str, cores: set[int] | None = None) -> tuple[str, float, float]:
     """What `python words` prints, its seconds and its peak resident memory in MB, on these cores alone where given.
 
     Raises InputError with the last word of its error stream when it ends badly.
     """
-    begin = time.perf_counter()
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
-        process = subprocess.Popen(
-            [sys.executable, *words],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            env=os.environ | ({"OMP_NUM_THREADS": str(len(cores))} if cores else {}),
-            preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
-        )
-        assert process.stdout is not None
-        said = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.perf_counter() - begin
-        if process.returncode:
-            errors.seek(0)
-            reason = (errors.read().strip().splitlines() or ["no word"])[-1]
-            raise InputError(f"expected a measured process to end well, got: {reason}; check the model folder")
-    return said, seconds, usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    done = subprocess.run(
+        [sys.executable, "-c", _WATCH, *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | ({"OMP_NUM_THREADS": str(len(cores))} if cores else {}),
+        preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        raise InputError(f"expected a measured process to end well, got: {reason}; check the model folder")
+    said, _, last = done.stdout.rstrip("\n").rpartition("\n")
+    seconds, peak = json.loads(last)
+    return said, seconds, peak / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 @contextmanager

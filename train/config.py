@@ -139,6 +139,32 @@ class FinetuneConfig:
         return found
 
 
+@dataclass(frozen=True)
+class CompareConfig:
+    """Variants of one recipe side by side: configs/compare/*.yaml."""
+
+    base: Path
+    """The config that all variants share."""
+    evaluate: Path
+    """Labelled sentences that every run is scored on."""
+    variants: dict[str, dict[str, Any]]
+    """Name -> settings that this variant changes; the others are compared with the first."""
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """What all variants change in `base`."""
+    seeds: tuple[int, ...] = (13, 14, 15, 16, 17)
+    """One run of every variant for each."""
+    scores: tuple[str, ...] = ()
+    """Scores that the table shows, first the one that counts; the headline scores where it is empty."""
+
+    def problems(self) -> list[str]:
+        """Contradictions between settings, each naming them."""
+        wrong = [name for name, changed in self.variants.items() if not isinstance(changed, dict)]
+        found = [f"variants.{name} must be settings as {{name: value}}" for name in wrong]
+        if not self.variants or not self.seeds:
+            found.append("variants and seeds must name at least one each")
+        return found
+
+
 def load_config(kind: type[Config], path: Path, **overrides: Any) -> Config:
     """Read a YAML into the frozen dataclass `kind`; `overrides` win over the file.
 
@@ -201,6 +227,8 @@ def _typed(value: Any, hint: Any) -> Any:
         return tuple(_typed(item, wanted) for item in value)
     if hint is Path and isinstance(value, str | Path):
         return Path(value)
+    if get_origin(hint) is dict and isinstance(value, dict):
+        return value
     if hint is float and not isinstance(value, bool):
         try:
             return float(value)  # YAML 1.1 reads 1e-4 as a text

@@ -15,6 +15,7 @@ from typing import Any
 
 from train.card import markdown_table
 from train.command import one_sentence_errors
+from train.compare import table as comparison
 from train.tables import HEADLINE
 from wijha.errors import InputError
 from wijha.files import write_json, write_text
@@ -30,7 +31,7 @@ def main() -> None:
         for model in map(Path, sys.argv[1:]):
             keep_result(model)
         fill(Path("README.md"), blocks())
-        fill(Path("configs/README.md"), {"results": results_table()})
+        fill(Path("configs/README.md"), {"results": results_table(), "compared": compared_tables()})
         fill(Path("data/README.md"), {"parts": parts_table()})
 
 
@@ -72,6 +73,17 @@ def results_table() -> str:
         trained = runs[0]["run"]["sentences"]["train"]
         lines.append(f"| {name} | {len(runs)} | {trained:,} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def compared_tables() -> str:
+    """What `train.compare` wrote, a table each."""
+    tables = []
+    for path in sorted((RESULTS / "compare").glob("*.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        on = result["evaluated_on"]
+        title = f"`configs/compare/{path.stem}.yaml`, {on['rows']:,} sentences of {on['file']}:"
+        tables.append(f"{title}\n\n{comparison(result)}\n")
+    return "\n".join(tables)
 
 
 def parts_table() -> str:

@@ -12,6 +12,8 @@ HEADLINE = {
     "exact_rows": "rows right",
 }
 
+SCORES = {**HEADLINE, "macro_f1": "macro-F1", "favg2_by_topic": "Favg2, mean of targets"}
+
 
 def score_table(result: dict[str, Any], title: str) -> str:
     """The headline scores of every system with 95 % intervals, then the model's scores by topic."""

@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from train.command import overrides
-from train.config import FinetuneConfig, PretrainConfig, load_config
+from train.compare import recipe
+from train.config import CompareConfig, FinetuneConfig, PretrainConfig, load_config
 from wijha import InputError, Schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +19,12 @@ CONFIGS = [p for p in sorted((ROOT / "configs").rglob("*.yaml")) if p.name not i
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_every_shipped_config_is_valid(path: Path) -> None:
-    config = load_config(PretrainConfig if path.name.startswith("pretrain") else FinetuneConfig, path)
+    pretraining = path.name.startswith("pretrain")
+    kind = CompareConfig if path.parent.name == "compare" else PretrainConfig if pretraining else FinetuneConfig
+    config = load_config(kind, path)
+    if isinstance(config, CompareConfig):
+        for variant in config.variants:
+            assert recipe(config, variant, 7, Path("runs")).output == Path("runs") / f"{variant}-7"
     if isinstance(config, FinetuneConfig):
         assert Schema.from_yaml(ROOT / config.schema).topics
     assert f"{path.parent.name}/{path.name}" in path.read_text(encoding="utf-8").split("\n\n")[0]

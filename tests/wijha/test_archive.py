@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.common import measured
 from wijha import InputError, archive
 from wijha.archive_query import Selection, read_archive
 
@@ -201,11 +200,6 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
         with pq.ParquetWriter(source, table.schema) as writer:
             for _ in range(copies):
                 writer.write_table(table)
-        code = (
-            "import sys, pathlib, resource; from wijha.archive import archive_report; "
-            "archive_report(*map(pathlib.Path, sys.argv[1:])); "
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-        )
-        command = [sys.executable, "-c", code, str(source), str(tmp_path / "page.html")]
-        peaks.append(int(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout))
-    assert peaks[1] < peaks[0] + 400_000  # KiB
+        code = "import sys, pathlib; from wijha.archive import archive_report as r; r(*map(pathlib.Path, sys.argv[1:]))"
+        peaks.append(measured("-c", code, str(source), str(tmp_path / "page.html"))[2])
+    assert peaks[1] < peaks[0] + 400, peaks  # MB

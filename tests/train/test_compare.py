@@ -1,0 +1,116 @@
+"""Variants of a recipe side by side: runs are kept, differences are paired, the table says what the file holds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from train import compare
+from train.config import CompareConfig, load_config
+from train.scores import cell_counts, evaluate_counts, resampling_weights
+from train.tables import SCORES
+from wijha import InputError, Schema
+
+SCHEMA = Schema.from_yaml(Path(__file__).resolve().parents[2] / "configs" / "schema.yaml")
+
+
+@pytest.fixture(scope="module")
+def config(settings: dict[str, object], data: Path, tmp_path_factory: pytest.TempPathFactory) -> CompareConfig:
+    folder = tmp_path_factory.mktemp("compare")
+    base = {**settings, "data": [str(data)], "schema": str(settings["schema"]), "output": str(folder / "unused")}
+    (folder / "base.yaml").write_text(yaml.safe_dump(base), encoding="utf-8")
+    chosen = {"base": str(folder / "base.yaml"), "evaluate": str(data), "seeds": [1, 2], "settings": {"epochs": 1}}
+    variants = {"plain": {}, "smooth": {"label_smoothing": 0.1}}
+    (folder / "pair.yaml").write_text(yaml.safe_dump(chosen | {"variants": variants}), encoding="utf-8")
+    return load_config(CompareConfig, folder / "pair.yaml")
+
+
+@pytest.fixture(scope="module")
+def result(config: CompareConfig) -> dict[str, object]:
+    return compare.compare(config, config.base.parent / "runs")
+
+
+def test_every_variant_and_baseline_is_scored_and_compared_with_the_first(result: dict[str, object]) -> None:
+    systems = result["systems"]
+    assert [len(system["seeds"]) for system in systems.values()] == [2, 2, *[1] * (len(systems) - 2)]
+    assert {"plain", "smooth", "tfidf_logistic_regression"} <= set(systems)
+    assert systems["plain"]["minus_plain"]["favg3"] == {"mean": 0.0, "interval": (0.0, 0.0), "p": 1.0}
+    assert compare.table(result).count("\n") == len(systems) + 1
+
+
+def test_a_run_that_is_there_is_not_trained_again(config: CompareConfig, result: dict[str, object]) -> None:
+    run = config.base.parent / "runs" / "plain-1"
+    weights = run / "model" / "model.safetensors"
+    before = weights.stat().st_mtime_ns
+    assert compare.trained(config, "plain", 1, run.parent) == run / "model" and weights.stat().st_mtime_ns == before
+    assert not (run / "checkpoints").exists()
+
+
+def test_each_variant_gets_its_settings_and_seed(config: CompareConfig, result: dict[str, object]) -> None:
+    run = json.loads((config.base.parent / "runs" / "smooth-2" / "model" / "metrics.json").read_text(encoding="utf-8"))
+    made = run["run"]["config"]
+    assert (made["label_smoothing"], made["seed"], made["epochs"]) == (0.1, 2, 1)
+
+
+def test_the_interval_holds_what_seeds_change_too() -> None:
+    rng = np.random.default_rng(0)
+    true = rng.integers(0, 4, (200, 4))
+    runs = [np.where(rng.random(true.shape) < share, true, 0) for share in (0.5, 0.9)]
+    counts = [cell_counts(run, true, 4) for run in runs]
+    weights = resampling_weights([str(row) for row in range(len(true))])
+    both = compare.mean_samples(counts, weights, SCHEMA)["favg3"]
+    alone = [compare.mean_samples([run], weights, SCHEMA)["favg3"] for run in counts]
+    mean = np.mean([evaluate_counts(run, SCHEMA)["favg3"] for run in counts])
+    assert abs(both.mean() - mean) < 0.01
+    assert both.std() > 3 * max(sample.std() for sample in alone)
+
+
+def test_command_line_trains_a_share_and_refuses_an_unknown_variant(
+    config: CompareConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = config.base.parent
+    monkeypatch.setattr(compare, "OUTPUT", folder / "cli")
+    monkeypatch.setattr(compare, "RESULTS", folder / "results")
+    monkeypatch.setattr(sys, "argv", ["compare", str(folder / "pair.yaml"), "--only", "smooth"])
+    compare.main()
+    assert sorted(path.name for path in (folder / "cli" / "pair").iterdir()) == ["smooth-1", "smooth-2"]
+    assert not (folder / "results").exists()
+    shutil.copytree(folder / "runs", folder / "cli" / "pair", dirs_exist_ok=True)
+    monkeypatch.setattr(sys, "argv", ["compare", str(folder / "pair.yaml")])
+    compare.main()
+    kept = json.loads((folder / "results" / "pair.json").read_text(encoding="utf-8"))
+    assert kept["seeds"] == [1, 2] and kept["scores"][0] in SCORES
+    monkeypatch.setattr(sys, "argv", ["compare", str(folder / "pair.yaml"), "--only", "other"])
+    with pytest.raises(SystemExit) as ended:
+        compare.main()
+    assert ended.value.code == 2 and "got other; see the file" in capsys.readouterr().err
+
+
+def test_a_wrong_setting_is_said_before_any_training(
+    config: CompareConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = config.base.parent
+    chosen = yaml.safe_load((folder / "pair.yaml").read_text(encoding="utf-8"))
+    for change, said in (
+        ({"variants": {"good": {}, "bad": {"batches": 3}}}, "unknown setting 'batches'"),
+        ({"scores": ["f1"]}, "expected scores among"),
+    ):
+        (folder / "wrong.yaml").write_text(yaml.safe_dump(chosen | change), encoding="utf-8")
+        monkeypatch.setattr(compare, "OUTPUT", folder / "wrong")
+        monkeypatch.setattr(sys, "argv", ["compare", str(folder / "wrong.yaml")])
+        with pytest.raises(SystemExit):
+            compare.main()
+        assert said in capsys.readouterr().err and not (folder / "wrong").exists()
+
+
+def test_variants_that_are_no_settings_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text("{base: b.yaml, evaluate: e.jsonl, variants: {one: 3}, seeds: []}", encoding="utf-8")
+    with pytest.raises(InputError, match=r"variants.one must be settings .* at least one each"):
+        load_config(CompareConfig, path)

@@ -1,0 +1,146 @@
+"""Variants of one recipe, several seeds each, on the same sentences: which is better, and is it chance?
+
+    python -m train.compare configs/compare/encoders.yaml
+    python -m train.compare configs/compare/encoders.yaml --only prototype     # a share of the runs, as on another core
+
+The YAML names a config, what each variant changes in it, the seeds and the sentences to score. Each run is a whole
+fine-tuning run in runs/compare/NAME, and a call goes on where the last was stopped. Every variant is compared with the
+first: intervals and p (how often it is not better) come from drawing sentences, the same for all, and seeds again: a
+paired bootstrap. The scores go into configs/results/compare/NAME.json; `python -m train.documents` puts them into
+configs/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from train.baselines import Baselines
+from train.command import one_sentence_errors
+from train.config import CompareConfig, FinetuneConfig, load_config
+from train.data import file_sha256, label_numbers, load_examples
+from train.evaluation import training_examples
+from train.finetune import finetune
+from train.scores import cell_counts, evaluate_counts, intervals, paired_differences, resampled, resampling_weights
+from train.tables import HEADLINE, SCORES
+from wijha.classifier import Classifier
+from wijha.errors import InputError
+from wijha.files import write_json
+from wijha.schema import Schema
+
+OUTPUT, RESULTS = Path("runs/compare"), Path("configs/results/compare")
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--only", nargs="+", default=[], help="train these variants and compare nothing")
+    arguments = parser.parse_args()
+    with one_sentence_errors():
+        config = load_config(CompareConfig, arguments.config)
+        name = arguments.config.stem
+        if unknown := [score for score in config.scores if score not in SCORES]:
+            raise InputError(f"expected scores among {', '.join(SCORES)}, got {', '.join(unknown)}; mend the file")
+        if unknown := [variant for variant in arguments.only if variant not in config.variants]:
+            raise InputError(f"expected variants of {arguments.config}, got {', '.join(unknown)}; see the file")
+        for variant in config.variants:
+            recipe(config, variant, config.seeds[0], OUTPUT / name)  # a wrong setting is said before hours of training
+        for variant in arguments.only or config.variants:
+            for seed in config.seeds:
+                trained(config, variant, seed, OUTPUT / name)
+        if not arguments.only:
+            result = compare(config, OUTPUT / name)
+            write_json(RESULTS / f"{name}.json", result)
+            print(table(result))
+
+
+def trained(config: CompareConfig, variant: str, seed: int, folder: Path) -> Path:
+    """The model folder of a variant's run, trained where it is not there yet; its checkpoints go when it is done."""
+    run = recipe(config, variant, seed, folder)
+    model = run.output / "model"
+    if not (model / "manifest.json").exists():
+        finetune(run)
+        shutil.rmtree(run.output / "checkpoints", ignore_errors=True)
+    return model
+
+
+def recipe(config: CompareConfig, variant: str, seed: int, folder: Path) -> FinetuneConfig:
+    """The settings of one run. Raises InputError for those that fine-tuning would refuse."""
+    changed = config.settings | config.variants[variant]
+    output = str(folder / f"{variant}-{seed}")
+    return load_config(FinetuneConfig, config.base, **changed, seed=seed, output=output)
+
+
+def compare(config: CompareConfig, folder: Path) -> dict[str, Any]:
+    """Scores of every variant and of the baselines: mean over seeds, interval, and the difference from the first.
+
+    Raises InputError when the sentences to score are missing.
+    """
+    models = {name: [trained(config, name, seed, folder) for seed in config.seeds] for name in config.variants}
+    first = Classifier.load(models[next(iter(models))][0])
+    schema, examples = first.schema, load_examples(config.evaluate, first.schema)
+    texts, true = [example.text for example in examples], label_numbers(examples, first.schema)
+
+    baselines = Baselines(training_examples(first.folder, schema)[0], schema).predict(texts)
+    predicted = {
+        name: [Classifier.load(model).logits(texts).argmax(axis=-1) for model in models[name]] for name in models
+    }
+    predicted |= {name: [labels] for name, labels in baselines.items()}
+    counts = {
+        name: [cell_counts(labels, true, len(schema.labels)) for labels in runs] for name, runs in predicted.items()
+    }
+    weights = resampling_weights([example.story for example in examples])
+    samples = {name: mean_samples(runs, weights, schema) for name, runs in counts.items()}
+    reference = next(iter(samples))
+    return {
+        "evaluated_on": {"file": str(config.evaluate), "sha256": file_sha256(config.evaluate), "rows": len(examples)},
+        "seeds": list(config.seeds),
+        "scores": list(config.scores or HEADLINE),
+        "systems": {
+            name: {
+                "seeds": [evaluate_counts(run, schema) for run in runs],
+                "intervals": intervals(samples[name]),
+                f"minus_{reference}": paired_differences(samples[name], samples[reference]),
+            }
+            for name, runs in counts.items()
+        },
+    }
+
+
+def mean_samples(runs: Sequence[np.ndarray], weights: np.ndarray, schema: Schema) -> dict[str, np.ndarray]:
+    """Mean scores over a variant's seeds in every bootstrap sample of sentences and seeds: name -> (resamples,)."""
+    by_seed = [resampled(counts, weights, schema) for counts in runs]
+    shares = np.full(len(runs), 1 / len(runs))
+    drawn = np.random.default_rng(len(runs)).multinomial(len(runs), shares, size=len(weights)) / len(runs)
+    return {
+        name: (np.stack([each[name] for each in by_seed], axis=1) * drawn).sum(axis=1)
+        for name in by_seed[0]
+        if "." not in name
+    }
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """A row a system as Markdown: means over its runs with intervals, and what the first score gained, with p."""
+    keys, reference = result["scores"], next(iter(result["systems"]))
+    head = ["system", "runs", *(SCORES[key] for key in keys), f"{SCORES[keys[0]]} minus {reference}"]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for name, system in result["systems"].items():
+        cells = [name, str(len(system["seeds"]))]
+        for key in keys:
+            low, high = system["intervals"][key]
+            cells.append(f"{np.mean([seed[key] for seed in system['seeds']]):.3f} ({low:.3f}-{high:.3f})")
+        gain = system[f"minus_{reference}"][keys[0]]
+        spread = "{:+.3f} to {:+.3f}".format(*gain["interval"])
+        cells.append("" if name == reference else f"{gain['mean']:+.3f} ({spread}), p {gain['p']:.3f}")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
