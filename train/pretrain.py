@@ -17,13 +17,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoTokenizer,
+    BertConfig,
+    BertForMaskedLM,
+    BertForTokenClassification,
+    BertPreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 from train.command import leave_together, run
 from train.config import PretrainConfig, as_dict
 from train.embeddings import svd_embeddings
 from train.masking import MaskedTask, WordMasker, validate
 from train.plain_text import read_texts
+from train.replaced import ReplacedTask
 from train.shards import block_batch, load_blocks, write_shards
 from train.tokenizer import train_tokenizer
 from wijha.errors import InputError
@@ -49,7 +57,7 @@ def pretrain(config: PretrainConfig) -> Path:
     optimizers = build_optimizers(model, config)
     steps = config.tokens // (config.batch * config.block)
     done = load_checkpoint(config, model, optimizers)
-    task = MaskedTask(model, config.bag_of_words)
+    learner = task = build_task(model, config, tokenizer)
     if config.compile:
         task.compile()
     task = accelerator.prepare(task)
@@ -69,7 +77,10 @@ def pretrain(config: PretrainConfig) -> Path:
             optimizer.zero_grad(set_to_none=True)
         seen += config.batch * config.block
         if accelerator.is_main_process and ((step + 1) % config.checkpoint_every == 0 or step + 1 == steps):
-            scores, rate = validate(model, held_out, masker, config), seen / (time.monotonic() - started)
+            scores, rate = (
+                validate(learner, held_out, masker, config, accelerator.device),
+                seen / (time.monotonic() - started),
+            )
             log(config, step + 1, steps, loss, scores, rate)
             save_checkpoint(config, model, optimizers, step + 1)
     accelerator.wait_for_everyone()
@@ -101,12 +112,13 @@ def prepare(config: PretrainConfig) -> PreTrainedTokenizerFast:
     return AutoTokenizer.from_pretrained(folder)
 
 
-def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast, train: np.ndarray) -> BertForMaskedLM:
+def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast, train: np.ndarray) -> BertPreTrainedModel:
     """A stock BERT without dropout: that of an earlier run, or a new one with word embeddings from co-occurrences."""
     attention = "sdpa" if torch.cuda.is_available() else "eager"
     if config.init:
-        model = BertForMaskedLM.from_pretrained(config.init, dtype=torch.float32, attn_implementation=attention)
-        return deepen(model, config.layers)
+        kind, options = (BertForTokenClassification, {"num_labels": 1}) if config.generator else (BertForMaskedLM, {})
+        loaded = kind.from_pretrained(config.init, dtype=torch.float32, attn_implementation=attention, **options)
+        return deepen(loaded, config.layers)
     model = BertForMaskedLM._from_config(
         BertConfig(
             vocab_size=len(tokenizer),
@@ -129,7 +141,18 @@ def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast, trai
     return model
 
 
-def deepen(model: BertForMaskedLM, layers: int) -> BertForMaskedLM:
+def build_task(
+    model: BertPreTrainedModel, config: PretrainConfig, tokenizer: PreTrainedTokenizerFast
+) -> torch.nn.Module:
+    """What the model learns: to guess masked words or, with a generator, to tell its words from the true ones."""
+    if config.generator is None:
+        return MaskedTask(model, config.bag_of_words)
+    options = {"dtype": torch.float32, "attn_implementation": model.config._attn_implementation}
+    generator = BertForMaskedLM.from_pretrained(config.generator, **options).eval()
+    return ReplacedTask(model, generator, tokenizer.mask_token_id)
+
+
+def deepen(model: BertPreTrainedModel, layers: int) -> BertPreTrainedModel:
     """A model of `layers` layers: those that it has, each repeated in place as often as it takes.
 
     A deeper model begins so where the shallower one stands (Gong et al. 2019, Progressive stacking of BERT).
@@ -144,7 +167,7 @@ def deepen(model: BertForMaskedLM, layers: int) -> BertForMaskedLM:
     return model
 
 
-def build_optimizers(model: BertForMaskedLM, config: PretrainConfig) -> list[torch.optim.Optimizer]:
+def build_optimizers(model: BertPreTrainedModel, config: PretrainConfig) -> list[torch.optim.Optimizer]:
     """Muon on the layers' matrices where asked for (Jordan 2024; its steps as large as AdamW's: Liu et al. 2025,
     arXiv 2502.16982), AdamW on all else; matrices decay, biases and layer norms do not."""
     groups: dict[str, list[torch.nn.Parameter]] = {"hidden": [], "matrix": [], "vector": []}
@@ -191,7 +214,7 @@ def log(
 
 
 def save_checkpoint(
-    config: PretrainConfig, model: BertForMaskedLM, optimizers: list[torch.optim.Optimizer], step: int
+    config: PretrainConfig, model: BertPreTrainedModel, optimizers: list[torch.optim.Optimizer], step: int
 ) -> None:
     """Whole or not there: written beside, flushed, renamed."""
     temporary = config.output / "checkpoint.pt.tmp"
@@ -203,7 +226,7 @@ def save_checkpoint(
     os.replace(temporary, config.output / "checkpoint.pt")
 
 
-def load_checkpoint(config: PretrainConfig, model: BertForMaskedLM, optimizers: list[torch.optim.Optimizer]) -> int:
+def load_checkpoint(config: PretrainConfig, model: BertPreTrainedModel, optimizers: list[torch.optim.Optimizer]) -> int:
     """Restore the last checkpoint, if any; returns the steps already done."""
     path = config.output / "checkpoint.pt"
     if not path.exists():
@@ -215,9 +238,10 @@ def load_checkpoint(config: PretrainConfig, model: BertForMaskedLM, optimizers: 
     return int(state["step"])
 
 
-def save_encoder(config: PretrainConfig, model: BertForMaskedLM, tokenizer: PreTrainedTokenizerFast) -> None:
+def save_encoder(config: PretrainConfig, model: BertPreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
     """The encoder as a stock half-precision BERT with its tokenizer; `masked_lm` keeps the vocabulary head too."""
-    for name, part in (("masked_lm", model.half()), ("encoder", model.bert.half())):
+    parts = {"encoder": model.bert.half()} | ({} if config.generator else {"masked_lm": model.half()})
+    for name, part in parts.items():
         part.save_pretrained(config.output / name)
         tokenizer.save_pretrained(config.output / name)
 
