@@ -47,18 +47,32 @@ def damage(checkpoint: Path) -> str | None:
         return "it was not written to the end"
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return f"its {MANIFEST} cannot be read"
-    return None if _STATE in files else f"its {_STATE} is missing"
+    return None
 
 
-def newest_whole(folder: Path, say: Callable[[str], object] = print) -> Path | None:
+def damage_of_state(checkpoint: Path) -> str | None:
+    """What is wrong with a whole checkpoint's Trainer state or with the best one, whose model is loaded at the end."""
+    if not (checkpoint / _STATE).exists():
+        return f"its {_STATE} is missing"
+    best = _state(checkpoint)["best_model_checkpoint"]
+    if best is None or Path(best).name == checkpoint.name:
+        return None
+    reason = damage(checkpoint.parent / Path(best).name)
+    return f"it needs {Path(best).name}, and {reason}" if reason else None
+
+
+def newest_whole(
+    folder: Path,
+    say: Callable[[str], object] = print,
+    damage_of_rest: Callable[[Path], str | None] = damage_of_state,
+) -> Path | None:
     """The checkpoint to go on from; says which it is, and which newer ones it passed over and why.
 
-    Those are removed: they would count among the newest. A checkpoint needs its best one too, whose model is loaded
-    at the end.
+    Those are removed: they would count among the newest.
     """
     checkpoints = _newest_first(folder)
     for checkpoint in checkpoints:
-        if (reason := damage(checkpoint) or _damage_of_best(checkpoint)) is None:
+        if (reason := damage(checkpoint) or damage_of_rest(checkpoint)) is None:
             say(f"going on from {checkpoint}")
             return checkpoint
         say(f"passed over {checkpoint}: {reason}")
@@ -107,14 +121,6 @@ def _disk_is_full(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
-
-
-def _damage_of_best(checkpoint: Path) -> str | None:
-    best = _state(checkpoint)["best_model_checkpoint"]
-    if best is None or Path(best).name == checkpoint.name:
-        return None
-    reason = damage(checkpoint.parent / Path(best).name)
-    return f"it needs {Path(best).name}, and {reason}" if reason else None
 
 
 def _state(checkpoint: Path) -> dict[str, Any]:

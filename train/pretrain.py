@@ -3,14 +3,14 @@
     python -m train.pretrain configs/pretrain.yaml
     torchrun --nproc_per_node 2 -m train.pretrain configs/pretrain.yaml      # several GPUs, or processes of a CPU
 
-Run it again after a kill: it goes on from the last whole checkpoint with the same order and masks.
+Run it again after a kill, a full disk, SIGTERM or Ctrl-C (which save first): it goes on from the last whole checkpoint
+with the same order and masks.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import os
 import time
 from pathlib import Path
 
@@ -24,8 +24,10 @@ from transformers import (
     BertForTokenClassification,
     BertPreTrainedModel,
     PreTrainedTokenizerFast,
+    TrainerState,
 )
 
+from train.checkpoints import drop_old, newest_whole, room_for, write_manifest
 from train.command import leave_together, run
 from train.config import PretrainConfig, as_dict
 from train.embeddings import svd_embeddings
@@ -33,9 +35,12 @@ from train.masking import MaskedTask, WordMasker, validate
 from train.plain_text import read_texts
 from train.replaced import ReplacedTask
 from train.shards import block_batch, load_blocks, write_shards
+from train.stopping import StopOnSignal
 from train.tokenizer import train_tokenizer
 from wijha.errors import InputError
-from wijha.files import write_json
+from wijha.files import write_json, write_text
+
+STATE = "state.pt"
 
 
 def main() -> None:
@@ -53,37 +58,37 @@ def pretrain(config: PretrainConfig) -> Path:
     masker = WordMasker(tokenizer, config)
 
     torch.manual_seed(config.seed)
-    model = build_model(config, tokenizer, train)
+    checkpoint = newest_whole(config.output / "checkpoints", accelerator.print, lambda checkpoint: None)
+    model = build_model(config, tokenizer, None if checkpoint else train)
     optimizers = build_optimizers(model, config)
     steps = config.tokens // (config.batch * config.block)
-    done = load_checkpoint(config, model, optimizers)
+    done = load_checkpoint(checkpoint, model, optimizers) if checkpoint else 0
+    if accelerator.is_main_process:
+        cut_log(config, done)
     learner = task = build_task(model, config, tokenizer)
     if config.compile:
         task.compile()
     task = accelerator.prepare(task)
 
-    started, seen = time.monotonic(), 0
-    for step in range(done, steps):
-        ids, targets = masker(block_batch(train, step, config), step / steps, step)
-        mine = slice_for(accelerator, ids, targets)
-        with torch.autocast(accelerator.device.type, torch.bfloat16):
-            loss = task(*mine)
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(model.parameters(), 1.0)
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * schedule(step / steps, config)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        seen += config.batch * config.block
-        if accelerator.is_main_process and ((step + 1) % config.checkpoint_every == 0 or step + 1 == steps):
-            scores, rate = (
-                validate(learner, held_out, masker, config, accelerator.device),
-                seen / (time.monotonic() - started),
-            )
-            log(config, step + 1, steps, loss, scores, rate)
-            save_checkpoint(config, model, optimizers, step + 1)
-    accelerator.wait_for_everyone()
+    started, stop = time.monotonic(), StopOnSignal(accelerator)
+    state = TrainerState(max_steps=steps, is_world_process_zero=accelerator.is_main_process)
+    with stop.listening():
+        for step in range(done, steps):
+            ids, targets = masker(block_batch(train, step, config), step / steps, step)
+            with torch.autocast(accelerator.device.type, torch.bfloat16):
+                loss = task(*slice_for(accelerator, ids, targets))
+            accelerator.backward(loss)
+            accelerator.clip_grad_norm_(model.parameters(), 1.0)
+            update(optimizers, config.learning_rate * schedule(step / steps, config))
+            state.global_step = step + 1
+            due = state.global_step % config.checkpoint_every == 0 or state.global_step == steps
+            if (stop.stopping() or due) and accelerator.is_main_process:
+                rate = (state.global_step - done) * config.batch * config.block / (time.monotonic() - started)
+                held_out_scores = validate(learner, held_out, masker, config, accelerator.device)
+                log(config, state.global_step, steps, loss, held_out_scores, rate)
+                save_checkpoint(config, model, optimizers, state.global_step)
+            accelerator.wait_for_everyone()
+            stop.leave_if_asked(state)
     if accelerator.is_main_process:
         save_encoder(config, model, tokenizer)
     leave_together()
@@ -112,8 +117,11 @@ def prepare(config: PretrainConfig) -> PreTrainedTokenizerFast:
     return AutoTokenizer.from_pretrained(folder)
 
 
-def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast, train: np.ndarray) -> BertPreTrainedModel:
-    """A stock BERT without dropout: that of an earlier run, or a new one with word embeddings from co-occurrences."""
+def build_model(
+    config: PretrainConfig, tokenizer: PreTrainedTokenizerFast, train: np.ndarray | None
+) -> BertPreTrainedModel:
+    """A stock BERT without dropout: that of an earlier run, or a new one with word embeddings from the co-occurrences
+    in the blocks `train`; without them a checkpoint follows, and they would be lost."""
     attention = "sdpa" if torch.cuda.is_available() else "eager"
     if config.init:
         kind, options = (BertForTokenClassification, {"num_labels": 1}) if config.generator else (BertForMaskedLM, {})
@@ -133,7 +141,7 @@ def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast, trai
         ),
         attn_implementation=attention,
     )
-    if config.svd_tokens and not (config.output / "checkpoint.pt").exists():
+    if config.svd_tokens and train is not None:
         words = model.bert.embeddings.word_embeddings.weight
         vectors = svd_embeddings(train, len(tokenizer), config.hidden, config.svd_tokens, config.seed)
         with torch.no_grad():
@@ -189,6 +197,15 @@ def schedule(progress: float, config: PretrainConfig) -> float:
     return min(1.0, (progress + 1e-4) / max(config.warmup, 1e-4), (1 - progress) / max(config.decay, 1e-9))
 
 
+def update(optimizers: list[torch.optim.Optimizer], rate: float) -> None:
+    """One step of every optimizer at a learning rate, its gradients dropped."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+
 def slice_for(accelerator: Accelerator, ids: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """The rows of this process, on its device."""
     rows = slice(accelerator.process_index, None, accelerator.num_processes)
@@ -216,26 +233,31 @@ def log(
 def save_checkpoint(
     config: PretrainConfig, model: BertPreTrainedModel, optimizers: list[torch.optim.Optimizer], step: int
 ) -> None:
-    """Whole or not there: written beside, flushed, renamed."""
-    temporary = config.output / "checkpoint.pt.tmp"
-    with open(temporary, "wb") as file:
+    """A folder whose manifest comes last; the one before stays. Raises InputError when the disk is full."""
+    checkpoint = config.output / "checkpoints" / f"checkpoint-{step}"
+    with room_for(checkpoint, "a checkpoint"):
+        checkpoint.mkdir(parents=True, exist_ok=True)
         states = [optimizer.state_dict() for optimizer in optimizers]
-        torch.save({"step": step, "model": model.state_dict(), "optimizers": states}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, config.output / "checkpoint.pt")
+        torch.save({"step": step, "model": model.state_dict(), "optimizers": states}, checkpoint / STATE)
+        write_manifest(checkpoint)
+    drop_old(checkpoint.parent, None)
 
 
-def load_checkpoint(config: PretrainConfig, model: BertPreTrainedModel, optimizers: list[torch.optim.Optimizer]) -> int:
-    """Restore the last checkpoint, if any; returns the steps already done."""
-    path = config.output / "checkpoint.pt"
-    if not path.exists():
-        return 0
-    state = torch.load(path, map_location="cpu", weights_only=True)
+def load_checkpoint(checkpoint: Path, model: BertPreTrainedModel, optimizers: list[torch.optim.Optimizer]) -> int:
+    """Restore a checkpoint; returns the steps already done."""
+    state = torch.load(checkpoint / STATE, map_location="cpu", weights_only=True)
     model.load_state_dict(state["model"])
     for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(saved)
     return int(state["step"])
+
+
+def cut_log(config: PretrainConfig, done: int) -> None:
+    """Drop what log.jsonl says of steps that will be done again, and a torn last line."""
+    path = config.output / "log.jsonl"
+    if path.exists():
+        whole = [line for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+        write_text(path, "".join(f"{line}\n" for line in whole if json.loads(line)["step"] <= done))
 
 
 def save_encoder(config: PretrainConfig, model: BertPreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:

@@ -40,7 +40,7 @@ class StopOnSignal(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object
     ) -> None:
         """Ask for a checkpoint, but not after an epoch's last step: its evaluation and its own checkpoint follow."""
-        if not state.epoch.is_integer() and self._stopping():
+        if not state.epoch.is_integer() and self.stopping():
             control.should_save = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object) -> None:
@@ -49,7 +49,7 @@ class StopOnSignal(TrainerCallback):
 
     def leave_if_asked(self, state: TrainerState) -> None:
         """One sentence and SystemExit when any process was signalled."""
-        if not self._stopping():
+        if not self.stopping():
             return
         number = self.received or signal.SIGTERM
         if state.is_world_process_zero:
@@ -60,7 +60,8 @@ class StopOnSignal(TrainerCallback):
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.received = signal.Signals(number)
 
-    def _stopping(self) -> bool:
+    def stopping(self) -> bool:
+        """Whether any process was signalled; asked by all of them at the same step."""
         if self.received:
             self.accelerator.set_trigger()
         self.agreed = self.agreed or self.accelerator.check_trigger()

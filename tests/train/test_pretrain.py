@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import lzma
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -67,6 +70,65 @@ def test_gives_a_stock_encoder_and_resumes_bit_for_bit(
     assert saved == [4, 8, 12]
     first, second = load_file(folder / "model.safetensors"), load_file(resumed / "model.safetensors")
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_sigterm_saves_the_running_step_and_the_same_command_goes_on(
+    config: PretrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = load_file(pretrain(config) / "model.safetensors")
+    again, update = dataclasses.replace(config, output=tmp_path / "again"), recipe.update
+    for part in ("tokenizer", "shards"):
+        shutil.copytree(config.output / part, again.output / part)
+    steps: list[int] = []
+
+    def update_then_signal(*arguments: object) -> None:
+        update(*arguments)  # type: ignore[arg-type]
+        steps.append(1)
+        if len(steps) == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr(recipe, "update", update_then_signal)
+        pretrain(again)
+    assert ended.value.code == 143 and "step 6 of 12 is saved" in capsys.readouterr().err
+    second = load_file(pretrain(again) / "model.safetensors")
+    assert "going on from" in capsys.readouterr().out
+    assert all(torch.equal(whole[name], second[name]) for name in whole)
+
+
+def test_a_spoiled_checkpoint_is_passed_over_and_the_log_tells_no_step_twice(
+    config: PretrainConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = load_file(pretrain(config) / "model.safetensors")
+    saved = sorted((config.output / "checkpoints").iterdir())
+    assert [path.name for path in saved] == ["checkpoint-12", "checkpoint-8"]
+    state = saved[0] / recipe.STATE
+    state.write_bytes(state.read_bytes()[:-100])
+    with open(config.output / "log.jsonl", "a", encoding="utf-8") as log:
+        log.write('{"step": 16, "lo')
+    again = load_file(pretrain(config) / "model.safetensors")
+    said = capsys.readouterr().out
+    assert "passed over" in said and f"going on from {saved[1]}" in said
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    rows = [json.loads(line) for line in (config.output / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row["step"] for row in rows] == [4, 8, 12]
+
+
+def test_a_full_disk_is_said_and_the_checkpoint_before_stays(
+    config: PretrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = torch.save
+
+    def save_until_full(state: dict[str, object], path: Path) -> None:
+        if state["step"] == 8:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save(state, path)
+
+    with monkeypatch.context() as patch, pytest.raises(InputError, match="expected space for a checkpoint"):
+        patch.setattr(torch, "save", save_until_full)
+        pretrain(config)
+    assert [path.name for path in (config.output / "checkpoints").iterdir()] == ["checkpoint-4"]
+    assert pretrain(config).exists()
 
 
 def test_masks_are_whole_words_and_known_from_the_step(config: PretrainConfig) -> None:
