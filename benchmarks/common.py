@@ -15,10 +15,11 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+from train.documents import fill
 from wijha.classifier import default_model
 from wijha.errors import InputError
 from wijha.files import write_json
-from wijha.runtime import threads
+from wijha.runtime import features, processor, threads
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,16 +44,10 @@ def model_argument(parser: argparse.ArgumentParser) -> None:
 
 def machine() -> dict[str, Any]:
     """Processor, cores in use, memory, load and versions."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    flags = set(facts.get("flags", "").split())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
-        "processor": facts.get("model name", platform.processor()),
-        "features": [flag for flag in _FLAGS if flag in flags],
+        "processor": processor() or platform.processor(),
+        "features": [flag for flag in _FLAGS if flag in features()],
         "cores": threads(),
         "memory_gib": round(memory, 1),
         "load": round(os.getloadavg()[0], 2),
@@ -69,19 +64,20 @@ def _version(package: str) -> str:
 
 
 def report(name: str, title: str, unit: str, rows: Sequence[Mapping[str, Any]], better: Callable[..., float]) -> None:
-    """Print the rows as Markdown with their ratio to the first, and write benchmarks/results/<name>.json.
+    """Print the rows as Markdown with their ratio to the first, write benchmarks/results/<name>.json and fill
+    benchmarks/README.md.
 
     `better(row, first)` is how many times better a row is than the first one.
     """
     rows = [{**row, "times": round(better(row, rows[0]), 2)} for row in rows]
     here = machine()
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    print(f"\n**{title}** ({unit})\n")
-    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
-    for row in rows:
-        print(f"| {' | '.join(_cell(row.get(key, '')) for key in columns)} |")
-    print("\n" + "; ".join(f"{key} {_cell(value)}" for key, value in here.items()))
+    lines = [f"**{title}** ({unit})", "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    lines += [f"| {' | '.join(_cell(row.get(key, '')) for key in columns)} |" for row in rows]
+    lines += ["", "; ".join(f"{key} {_cell(value)}" for key, value in here.items())]
+    print("\n" + "\n".join(lines))
     write_json(RESULTS / f"{name}.json", {"title": title, "unit": unit, "machine": here, "rows": rows})
+    fill(RESULTS.parent / "README.md", {name: "\n".join(lines)})
 
 
 def _cell(value: Any) -> str:

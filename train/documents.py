@@ -22,6 +22,7 @@ from wijha.files import write_json, write_text
 
 RESULTS = Path("configs/results")
 SHIPPED = Path("models/classifier")
+SPEED = Path("benchmarks/results/inference.json")
 EVALUATION = "evaluation-validation.json"
 
 
@@ -33,6 +34,8 @@ def main() -> None:
         fill(Path("README.md"), blocks())
         fill(Path("configs/README.md"), {"results": results_table(), "compared": compared_tables()})
         fill(Path("data/README.md"), {"parts": parts_table()})
+        if SPEED.exists():
+            fill(Path("docs/cluster.md"), {"cost": cost_line(json.loads(SPEED.read_text(encoding="utf-8")))})
 
 
 def keep_result(model: Path) -> Path:
@@ -103,7 +106,33 @@ def blocks() -> dict[str, str]:
     for name, path in {"shipped": SHIPPED / EVALUATION, "bare": RESULTS / "default-seed13.json"}.items():
         if path.exists():
             made[name] = markdown_table(json.loads(path.read_text(encoding="utf-8")))
+    if SPEED.exists():
+        made["speed"] = speed_table(json.loads(SPEED.read_text(encoding="utf-8")))
     return made
+
+
+def speed_table(result: dict[str, Any]) -> str:
+    """The rows of benchmarks/inference.py, and the machine that they were measured on."""
+    columns = list(dict.fromkeys(name for row in result["rows"] for name in row))
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    for row in result["rows"]:
+        cells = [
+            f"{v:,.0f}" if isinstance(v, float) and v >= 100 else str(v) for v in (row.get(n, "") for n in columns)
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    here = result["machine"]
+    return "\n".join([*lines, "", f"{here['cores']} cores of {here['processor']} ({', '.join(here['features'])})"])
+
+
+def cost_line(result: dict[str, Any]) -> str:
+    """Core-hours of a thousand million rows at the best rate of benchmarks/inference.py."""
+    best = max(result["rows"], key=lambda row: row["rows/s"])
+    cores = result["machine"]["cores"]
+    hours = 1e9 / best["rows/s"] * cores / 3600
+    return (
+        f"`{best['way']}` made {best['rows/s']:,.0f} rows/s on {cores} cores of {result['machine']['processor']}: "
+        f"10^9 rows are {hours:,.0f} core-hours, and cost that many times the price of a core-hour."
+    )
 
 
 def fill(path: Path, contents: dict[str, str]) -> None:

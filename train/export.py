@@ -34,7 +34,7 @@ from wijha.extras import need
 from wijha.files import write_json
 from wijha.golden import seal
 from wijha.manifest import MANIFEST
-from wijha.runtime import OpenVinoRuntime, Runtime, has_bf16, stock_model
+from wijha.runtime import OpenVinoRuntime, Runtime, has_bf16, processor, stock_model
 from wijha.schema import Schema
 from wijha.tokenizer import TextEncoder
 
@@ -60,15 +60,37 @@ def export(folder: Path) -> dict[str, Any]:
     schema = Schema.from_dict(read_settings(folder).get("schema"), f"{folder}/config.json")
     calibration, name, examples = gate_examples(folder, schema)
     need("openvino", "cpu")
-    reference = Classifier.load(folder, "cpu", "torch")
+    gate = Gate(Classifier.load(folder, "cpu", "torch"), examples)
     (folder / "export.json").unlink(missing_ok=True)  # without it no half-written file is ever used
     (folder / MANIFEST).unlink(missing_ok=True)
     shutil.rmtree(folder / "openvino", ignore_errors=True)
+    try:
+        result = {
+            "weights": file_sha256(folder / "model.safetensors"),
+            "split": name,
+            "sentences": len(examples),
+            "processor": processor(),
+            "gate": {"label_agreement": AGREEMENT, "favg3_loss": FAVG3, "score_change_by_batch": SCORE},
+            "favg3_torch": gate.favg3,
+            "openvino": written(folder, calibration, gate),
+        }
+        write_json(folder / "export.json", result)
+    except BaseException:
+        shutil.rmtree(folder / "openvino", ignore_errors=True)
+        raise
+    finally:
+        seal(folder)
+    sizes = sum(path.stat().st_size for path in (folder / "openvino").iterdir())
+    print(f"{folder}/openvino ({sizes / 1e6:.1f} MB), checked on {len(examples):,} sentences of the {name} split")
+    return result
+
+
+def written(folder: Path, calibration: Sequence[str], gate: Gate) -> dict[str, dict[str, Any]]:
+    """Write the files of every precision; what the gate says of each. Those of a refused int8 go again."""
     write_openvino(folder)
     notes = {} if write_int8(folder, calibration) else {"int8": "the package nncf is not installed"}
     if not has_bf16():
         notes["bf16"] = "this processor does not compute in bf16"
-    gate = Gate(reference, examples)
     judged = {}
     for precision in ("f32", "bf16", "int8"):
         if precision in notes:
@@ -79,19 +101,7 @@ def export(folder: Path) -> dict[str, Any]:
     if not judged["int8"]["accepted"]:
         for path in (folder / "openvino").glob("int8.*"):
             path.unlink()
-    result = {
-        "weights": file_sha256(folder / "model.safetensors"),
-        "split": name,
-        "sentences": len(examples),
-        "gate": {"label_agreement": AGREEMENT, "favg3_loss": FAVG3, "score_change_by_batch": SCORE},
-        "favg3_torch": gate.favg3,
-        "openvino": judged,
-    }
-    write_json(folder / "export.json", result)
-    seal(folder)
-    sizes = sum(path.stat().st_size for path in (folder / "openvino").iterdir())
-    print(f"{folder}/openvino ({sizes / 1e6:.1f} MB), checked on {len(examples):,} sentences of the {name} split")
-    return result
+    return judged
 
 
 def gate_examples(folder: Path, schema: Schema) -> tuple[list[str], str, list[Example]]:

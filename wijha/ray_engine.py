@@ -7,7 +7,9 @@ all of them see. Partitions in the paths of the input (year=2024/) are columns, 
 from __future__ import annotations
 
 import os
+import shutil
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,24 +47,32 @@ def predict_with_ray(arguments: Namespace) -> None:
     """
     ray = _ray()
     out = Path(os.path.abspath(arguments.target))
-    sources = _sources(arguments, out)
+    sources, root = _sources(arguments, out)
     model = str(Path(os.path.abspath(arguments.model or default_model())))
-    schema = Classifier.load(model, runtime=arguments.runtime).schema  # a wrong model is told here, in one sentence
+    classifier = Classifier.load(model, runtime=arguments.runtime)  # a wrong model is told here, in one sentence
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order, context.enable_progress_bars = True, False
     _start(ray, arguments.workers)
-    rows = ray.data.read_parquet([str(path) for path in sources], partitioning=_hive(ray)).map_batches(
-        Worker,
-        batch_format="pyarrow",
-        batch_size=_ROWS_A_BATCH,
-        fn_constructor_args=(model, arguments.text_column, arguments.runtime),
-        compute=ray.data.ActorPoolStrategy(size=arguments.workers),
-        num_gpus=1 if ray.cluster_resources().get("GPU", 0) >= arguments.workers else 0,
-    )
     unfinished = out.with_name(f".{out.name}.part")
-    rows.write_parquet(str(unfinished), partition_cols=_partitions(sources[0]) or None, mode="overwrite")
-    os.replace(unfinished, out)
-    _report(out, added_columns(schema)[0], arguments.workers)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        rows = ray.data.read_parquet([str(path) for path in sources], partitioning=_hive(ray, root)).map_batches(
+            Worker,
+            batch_format="pyarrow",
+            batch_size=_ROWS_A_BATCH,
+            fn_constructor_args=(model, arguments.text_column, arguments.runtime),
+            compute=ray.data.ActorPoolStrategy(size=arguments.workers),
+            num_gpus=1 if ray.cluster_resources().get("GPU", 0) >= arguments.workers else 0,
+        )
+        rows.write_parquet(str(unfinished), partition_cols=_partitions(sources[0], root) or None)
+        _complete(unfinished, sources)
+        os.replace(unfinished, out)
+    except (ray.exceptions.RayError, OSError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise InputError(f"expected Ray to write {out}, got: {reason}; mend that and run it again") from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    _report(out, added_columns(classifier.schema)[0], f"ray, {arguments.workers} workers, {classifier.runtime.name}")
 
 
 def _ray() -> Any:
@@ -82,18 +92,19 @@ def _start(ray: Any, workers: int) -> None:
         raise InputError(f"expected more than {workers} CPUs for {workers} workers, found {found}; lower --workers")
 
 
-def _sources(arguments: Namespace, out: Path) -> list[Path]:
-    """The input files, checked."""
+def _sources(arguments: Namespace, out: Path) -> tuple[list[Path], Path]:
+    """The input files, checked, and the folder below which their paths tell partitions."""
     if given := [name for name in _LOCAL_ONLY if getattr(arguments, name)]:
         raise InputError(f"expected no --{given[0]} with --engine ray, found it; use --engine local for it")
     if out.exists():
         raise InputError(f"expected no output at {arguments.target} yet, found one; remove it or name another folder")
-    paths = [Path(os.path.abspath(pair.source)) for pair in pair_up(arguments.sources, out, "parquet")]
+    pairs = pair_up(arguments.sources, out, "parquet")
+    paths = [Path(os.path.abspath(pair.source)) for pair in pairs]
     for path in paths:
         if path.suffix != ".parquet":
             raise InputError(f"expected .parquet files for --engine ray, got {path.name}; convert it")
         _check(path, arguments.text_column)
-    return paths
+    return paths, paths[0].parents[len(Path(pairs[0].name).parts) - 1]
 
 
 def _check(path: Path, column: str) -> None:
@@ -105,18 +116,26 @@ def _check(path: Path, column: str) -> None:
         raise InputError(f"expected a column {column!r} in {path}, found {', '.join(names)}; pass --text-column NAME")
 
 
-def _partitions(path: Path) -> list[str]:
-    """Names of the partitions in a path, outermost first."""
-    return [part.split("=")[0] for part in path.parent.parts if "=" in part]
+def _partitions(path: Path, root: Path) -> list[str]:
+    """Names of the partitions in a path below `root`, outermost first."""
+    return [part.split("=")[0] for part in path.parent.relative_to(root).parts if "=" in part]
 
 
-def _hive(ray: Any) -> Any:
-    return ray.data.datasource.partitioning.Partitioning("hive")
+def _hive(ray: Any, root: Path) -> Any:
+    return ray.data.datasource.partitioning.Partitioning("hive", base_dir=str(root))
 
 
-def _report(out: Path, column: str, workers: int) -> None:
+def _complete(written: Path, sources: Sequence[Path]) -> None:
+    """Raises InputError unless as many rows were written as read."""
+    expected = sum(pq.read_metadata(path).num_rows for path in sources)
+    found = ds.dataset(written, format="parquet").count_rows()
+    if found != expected:
+        raise InputError(f"expected {expected:,} rows from Ray, found {found:,}; nothing was kept: run it again")
+
+
+def _report(out: Path, column: str, how: str) -> None:
     table = ds.dataset(out, format="parquet", partitioning="hive")
     count, without = table.count_rows(), table.count_rows(filter=ds.field(column).is_null())
-    print(f"{count:,} rows -> {out} (ray, {workers} workers)")
+    print(f"{count:,} rows -> {out} ({how})")
     if without:
         print(f"{without:,} of them hold no text: their added columns are null")

@@ -12,10 +12,11 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
+from train.data import file_sha256
 from train.export import Gate, export, gate_examples
 from train.graph import ClassifierGraph
 from wijha import Classifier, InputError
-from wijha.runtime import TorchRuntime
+from wijha.runtime import TorchRuntime, _best
 
 
 @pytest.fixture
@@ -50,6 +51,37 @@ def test_export_writes_files_and_figures(folder: Path, capsys: pytest.CaptureFix
     assert (folder / "openvino" / "model.bin").stat().st_size < 1.1 * (folder / "model.safetensors").stat().st_size
 
 
+def test_an_export_that_breaks_off_leaves_the_model_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino", reason="openvino is not installed")
+
+    def fails(*arguments: object) -> None:
+        raise RuntimeError("no int8 today")
+
+    monkeypatch.setattr("train.export.write_int8", fails)
+    with pytest.raises(RuntimeError, match="no int8 today"):
+        export(folder)
+    assert not (folder / "openvino").exists() and not (folder / "export.json").exists()
+    assert (folder / "manifest.json").exists() and Classifier.load(folder).runtime.name.startswith("torch")
+
+
+def test_the_next_better_precision_is_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino", reason="openvino is not installed")
+    path = folder / "export.json"
+    weights = file_sha256(folder / "model.safetensors")
+    for units, refused, taken in (
+        ({"amx_bf16"}, set(), "openvino-bf16"),
+        ({"amx_bf16"}, {"bf16"}, "openvino-int8"),
+        ({"avx512_bf16"}, set(), "openvino-int8"),
+        ({"avx512_bf16"}, {"int8"}, "openvino-bf16"),
+        (set(), {"int8"}, "openvino-f32"),
+        ({"amx_bf16"}, {"bf16", "int8", "f32"}, "torch"),
+    ):
+        judged = {name: {"accepted": name not in refused} for name in ("f32", "bf16", "int8")}
+        path.write_text(json.dumps({"weights": weights, "openvino": judged}), encoding="utf-8")
+        monkeypatch.setattr("wijha.runtime.features", lambda units=units: units)
+        assert _best(folder) == taken
+
+
 class _Wrong(TorchRuntime):
     """Mistakes one sentence in `every`; drifts with the batch by `drift`."""
 
@@ -79,6 +111,15 @@ def test_the_gate_refuses_wrong_labels_and_scores_that_depend_on_the_batch(
         assert result[figure] < 0.99
     elif figure:
         assert result[figure] > 1e-3
+
+
+def test_the_gate_refuses_a_loss_of_favg3(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference = Classifier.load(folder, "cpu", "torch")
+    gate = Gate(reference, gate_examples(folder, reference.schema)[2])
+    gate.favg3 += 0.004  # as if torch were so much better
+    assert not gate.check(TorchRuntime(folder, "cpu"))["accepted"]
+    gate.favg3 -= 0.002
+    assert gate.check(TorchRuntime(folder, "cpu"))["accepted"]
 
 
 def test_without_the_training_data_nothing_is_written(folder: Path) -> None:

@@ -8,15 +8,17 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from wijha import Classifier
+from wijha import Classifier, InputError
 from wijha.cli import main
 from wijha.predict import added_columns, classify_table
+from wijha.ray_engine import _complete
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = ["أكد الوزير دعمه للحل السياسي", "رفضت الفصائل الهدنة في حلب بعد ساعات من إعلانها", "القدس"]
@@ -24,12 +26,13 @@ TEXTS = ["أكد الوزير دعمه للحل السياسي", "رفضت ال�
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """Two partitions, 60 rows; the one with id 7 has no text."""
+    """Two partitions, 60 rows, the one with id 7 has no text; a = above it all is no partition."""
+    home = tmp_path / "run=3" / "in"
     for year in (2023, 2024):
         rows = [{"id": year * 100 + n, "text": None if n == 7 else f"{TEXTS[n % 3]} {n}"} for n in range(30)]
-        (tmp_path / "in" / f"year={year}").mkdir(parents=True)
-        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "in" / f"year={year}" / "rows.parquet")
-    return tmp_path / "in"
+        (home / f"year={year}").mkdir(parents=True)
+        pq.write_table(pa.Table.from_pylist(rows), home / f"year={year}" / "rows.parquet")
+    return home
 
 
 def test_a_table_keeps_rows_and_order(model: Path) -> None:
@@ -68,11 +71,20 @@ def test_ray_gives_the_same_rows_as_the_local_engine(archive: Path, tmp_path: Pa
     assert main(["predict", str(archive), str(tmp_path / "local"), "--model", str(model)]) == 0
     found = {row["id"]: row for row in _rows(tmp_path / "ray")}
     wanted = {row["id"]: row for row in _rows(tmp_path / "local")}
+    assert sorted(path.name for path in (tmp_path / "ray").iterdir()) == ["year=2023", "year=2024"]
+    assert not (tmp_path / ".ray.part").exists()
     assert len(found) == 60 and {key % 100 for key in found.keys() - wanted.keys()} == {7}
     for key, row in wanted.items():
         assert row.keys() == found[key].keys()
         for name, value in row.items():
             assert found[key][name] == (pytest.approx(value, abs=2e-4) if name.endswith("_score") else value)
+
+
+def test_rows_that_ray_lost_are_noticed(tmp_path: Path, archive: Path) -> None:
+    sources = sorted(archive.rglob("*.parquet"))
+    _complete(archive, sources)
+    with pytest.raises(InputError, match="expected 60 rows from Ray, found 30; nothing was kept"):
+        _complete(archive / "year=2023", sources)
 
 
 def _rows(folder: Path) -> list[dict[str, object]]:
@@ -104,12 +116,50 @@ def test_what_ray_does_not_do(
     assert sentence in capsys.readouterr().err
 
 
-def test_the_spark_adapter_of_the_documentation(model: Path) -> None:
+@pytest.mark.skipif(find_spec("ray") is None, reason='ray is not installed: pip install "wijha[ray]"')
+def test_a_worker_that_fails_ends_in_one_sentence_and_leaves_nothing(
+    archive: Path, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("wijha.ray_engine.os.replace", fails)
+    out = tmp_path / "out"
+    assert main(["predict", str(archive), str(out), "--engine", "ray", "--workers", "1", "--model", str(model)]) == 2
+    assert "No space left on device; mend that and run it again" in capsys.readouterr().err
+    assert not out.exists() and not (tmp_path / ".out.part").exists()
+
+
+def spark_adapter(model: Path) -> dict[str, object]:
+    """What the code of the documentation defines."""
     text = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     names: dict[str, object] = {}
     exec(code.replace('"models/classifier"', repr(str(model))), names)
+    return names
+
+
+def test_the_spark_adapter_of_the_documentation(model: Path) -> None:
     frames = [pa.table({"text": TEXTS}).to_pandas(), pa.table({"text": TEXTS[:1]}).to_pandas()]
-    first, second = names["classify"](iter(frames))  # type: ignore[operator]
+    first, second = spark_adapter(model)["classify"](iter(frames))  # type: ignore[operator]
     assert first["text"].tolist() == TEXTS and len(second) == 1
     assert set(first["jerusalem_status_stance"]) <= {"absent", "neutral", "favor", "against"}
+
+
+@pytest.mark.skipif(find_spec("pyspark") is None or which("java") is None, reason="pyspark or Java is not installed")
+def test_spark_gives_the_labels_of_the_pure_function(
+    archive: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pyspark.sql import SparkSession
+
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    session = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+    try:
+        rows = session.read.parquet(str(archive)).withColumnRenamed("id", "the id")  # a name that has to be quoted
+        found = {row["the id"]: row.asDict() for row in spark_adapter(model)["classified"](rows).collect()}  # type: ignore[operator]
+    finally:
+        session.stop()
+    wanted = classify_table(ds.dataset(archive, format="parquet").to_table(), Classifier.load(model)).to_pylist()
+    names = [name for name in added_columns(Classifier.load(model).schema) if name.endswith("_stance")]
+    assert len(found) == 60
+    assert all(found[row["id"]][name] == row[name] for row in wanted for name in names)
