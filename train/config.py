@@ -50,9 +50,6 @@ class PretrainConfig:
     """Share of masked pieces at the first and at the last step; whole words are masked."""
     init: Path | None = None
     """Folder `masked_lm` of an earlier run to go on from, with its tokenizer; its width wins over that here."""
-    generator: Path | None = None
-    """Folder `masked_lm` of a model that fills the masked places: the model learns to tell its words from the true ones
-    (ELECTRA) instead of guessing them; needs `init`."""
     bag_of_words: float = 0.0
     """Weight of predicting a block's words from [CLS] alone, which gives the classifier's input something to say."""
     svd_tokens: int = 8_000_000
@@ -71,8 +68,6 @@ class PretrainConfig:
             found.append(f"hidden must be a multiple of 64, got {self.hidden}")
         if self.block > self.positions:
             found.append(f"block ({self.block}) must not exceed positions ({self.positions})")
-        if self.generator and not self.init:
-            found.append("generator needs init: the model begins with the vocabulary that the generator has")
         if self.warmup + self.decay > 1:
             found.append(f"warmup ({self.warmup}) and decay ({self.decay}) together exceed 1")
         if not all(0 < rate < 1 for rate in self.masking):

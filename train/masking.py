@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy, log_softmax
@@ -38,13 +36,6 @@ class WordMasker:
         return ids.scatter(1, positions, shown), torch.stack([positions, truth])
 
 
-class Scored(Protocol):
-    """A task that says how well it is done: train.replaced has another one."""
-
-    def score(self, ids: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Losses of any shape, and whether each masked piece was judged rightly."""
-
-
 class MaskedTask(torch.nn.Module):
     """A model with its loss: one module, so that several processes exchange its gradients."""
 
@@ -63,11 +54,6 @@ class MaskedTask(torch.nn.Module):
             return loss
         return loss - self.bag * log_softmax(from_cls.float(), dim=-1).gather(1, truth).mean()
 
-    def score(self, ids: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Loss of every masked piece, and whether it was guessed."""
-        logits, truth = masked_logits(self.model, ids, targets[0])[0].float(), targets[1].reshape(-1)
-        return cross_entropy(logits, truth, reduction="none"), logits.argmax(-1) == truth
-
 
 def masked_logits(
     model: BertForMaskedLM, ids: torch.Tensor, positions: torch.Tensor, with_cls: bool = False
@@ -84,15 +70,17 @@ def masked_logits(
 
 @torch.no_grad()
 def validate(
-    task: Scored, blocks: np.ndarray, masker: WordMasker, config: PretrainConfig, device: torch.device
+    model: BertForMaskedLM, blocks: np.ndarray, masker: WordMasker, config: PretrainConfig
 ) -> tuple[float, float]:
     """Loss and accuracy on the same masked held-out blocks each time, at the last masking rate."""
-    losses, right = [], []
+    total = right = count = 0.0
     for start in range(0, min(len(blocks), 4 * config.batch), config.batch):
         chunk = torch.from_numpy(blocks[start : start + config.batch].astype(np.int64))
-        ids, targets = masker(chunk, 1.0, -1 - start)
-        with torch.autocast(device.type, torch.bfloat16):
-            loss, hits = task.score(ids.to(device), targets.to(device))
-        losses.append(loss.flatten().cpu())
-        right.append(hits.flatten().float().cpu())
-    return torch.cat(losses).mean().item(), torch.cat(right).mean().item()
+        ids, (positions, truth) = masker(chunk, 1.0, -1 - start)
+        with torch.autocast(model.device.type, torch.bfloat16):
+            logits = masked_logits(model, ids.to(model.device), positions.to(model.device))[0].float().cpu()
+        truth = truth.reshape(-1)
+        total += cross_entropy(logits, truth, reduction="sum").item()
+        right += (logits.argmax(-1) == truth).sum().item()
+        count += len(truth)
+    return total / count, right / count

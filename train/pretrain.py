@@ -17,15 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from transformers import (
-    AutoTokenizer,
-    BertConfig,
-    BertForMaskedLM,
-    BertForTokenClassification,
-    BertPreTrainedModel,
-    PreTrainedTokenizerFast,
-    TrainerState,
-)
+from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast, TrainerState
 
 from train.checkpoints import drop_old, newest_whole, room_for, write_manifest
 from train.command import leave_together, run
@@ -33,7 +25,6 @@ from train.config import PretrainConfig, as_dict
 from train.embeddings import svd_embeddings
 from train.masking import MaskedTask, WordMasker, validate
 from train.plain_text import read_texts
-from train.replaced import ReplacedTask
 from train.shards import block_batch, load_blocks, write_shards
 from train.stopping import StopOnSignal
 from train.tokenizer import train_tokenizer
@@ -65,7 +56,7 @@ def pretrain(config: PretrainConfig) -> Path:
     done = load_checkpoint(checkpoint, model, optimizers) if checkpoint else 0
     if accelerator.is_main_process:
         cut_log(config, done)
-    learner = task = build_task(model, config, tokenizer)
+    task = MaskedTask(model, config.bag_of_words)
     if config.compile:
         task.compile()
     task = accelerator.prepare(task)
@@ -84,8 +75,7 @@ def pretrain(config: PretrainConfig) -> Path:
             due = state.global_step % config.checkpoint_every == 0 or state.global_step == steps
             if (stop.stopping() or due) and accelerator.is_main_process:
                 rate = (state.global_step - done) * config.batch * config.block / (time.monotonic() - started)
-                held_out_scores = validate(learner, held_out, masker, config, accelerator.device)
-                log(config, state.global_step, steps, loss, held_out_scores, rate)
+                log(config, state.global_step, steps, loss, validate(model, held_out, masker, config), rate)
                 save_checkpoint(config, model, optimizers, state.global_step)
             accelerator.wait_for_everyone()
             stop.leave_if_asked(state)
@@ -119,14 +109,13 @@ def prepare(config: PretrainConfig) -> PreTrainedTokenizerFast:
 
 def build_model(
     config: PretrainConfig, tokenizer: PreTrainedTokenizerFast, train: np.ndarray | None
-) -> BertPreTrainedModel:
+) -> BertForMaskedLM:
     """A stock BERT without dropout: that of an earlier run, or a new one with word embeddings from the co-occurrences
     in the blocks `train`; without them a checkpoint follows, and they would be lost."""
     attention = "sdpa" if torch.cuda.is_available() else "eager"
     if config.init:
-        kind, options = (BertForTokenClassification, {"num_labels": 1}) if config.generator else (BertForMaskedLM, {})
-        loaded = kind.from_pretrained(config.init, dtype=torch.float32, attn_implementation=attention, **options)
-        return deepen(loaded, config.layers)
+        model = BertForMaskedLM.from_pretrained(config.init, dtype=torch.float32, attn_implementation=attention)
+        return deepen(model, config.layers)
     model = BertForMaskedLM._from_config(
         BertConfig(
             vocab_size=len(tokenizer),
@@ -149,18 +138,7 @@ def build_model(
     return model
 
 
-def build_task(
-    model: BertPreTrainedModel, config: PretrainConfig, tokenizer: PreTrainedTokenizerFast
-) -> torch.nn.Module:
-    """What the model learns: to guess masked words or, with a generator, to tell its words from the true ones."""
-    if config.generator is None:
-        return MaskedTask(model, config.bag_of_words)
-    options = {"dtype": torch.float32, "attn_implementation": model.config._attn_implementation}
-    generator = BertForMaskedLM.from_pretrained(config.generator, **options).eval()
-    return ReplacedTask(model, generator, tokenizer.mask_token_id)
-
-
-def deepen(model: BertPreTrainedModel, layers: int) -> BertPreTrainedModel:
+def deepen(model: BertForMaskedLM, layers: int) -> BertForMaskedLM:
     """A model of `layers` layers: those that it has, each repeated in place as often as it takes.
 
     A deeper model begins so where the shallower one stands (Gong et al. 2019, Progressive stacking of BERT).
@@ -175,7 +153,7 @@ def deepen(model: BertPreTrainedModel, layers: int) -> BertPreTrainedModel:
     return model
 
 
-def build_optimizers(model: BertPreTrainedModel, config: PretrainConfig) -> list[torch.optim.Optimizer]:
+def build_optimizers(model: BertForMaskedLM, config: PretrainConfig) -> list[torch.optim.Optimizer]:
     """Muon on the layers' matrices where asked for (Jordan 2024; its steps as large as AdamW's: Liu et al. 2025,
     arXiv 2502.16982), AdamW on all else; matrices decay, biases and layer norms do not."""
     groups: dict[str, list[torch.nn.Parameter]] = {"hidden": [], "matrix": [], "vector": []}
@@ -231,7 +209,7 @@ def log(
 
 
 def save_checkpoint(
-    config: PretrainConfig, model: BertPreTrainedModel, optimizers: list[torch.optim.Optimizer], step: int
+    config: PretrainConfig, model: BertForMaskedLM, optimizers: list[torch.optim.Optimizer], step: int
 ) -> None:
     """A folder whose manifest comes last; the one before stays. Raises InputError when the disk is full."""
     checkpoint = config.output / "checkpoints" / f"checkpoint-{step}"
@@ -243,7 +221,7 @@ def save_checkpoint(
     drop_old(checkpoint.parent, None)
 
 
-def load_checkpoint(checkpoint: Path, model: BertPreTrainedModel, optimizers: list[torch.optim.Optimizer]) -> int:
+def load_checkpoint(checkpoint: Path, model: BertForMaskedLM, optimizers: list[torch.optim.Optimizer]) -> int:
     """Restore a checkpoint; returns the steps already done."""
     state = torch.load(checkpoint / STATE, map_location="cpu", weights_only=True)
     model.load_state_dict(state["model"])
@@ -260,10 +238,9 @@ def cut_log(config: PretrainConfig, done: int) -> None:
         write_text(path, "".join(f"{line}\n" for line in whole if json.loads(line)["step"] <= done))
 
 
-def save_encoder(config: PretrainConfig, model: BertPreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+def save_encoder(config: PretrainConfig, model: BertForMaskedLM, tokenizer: PreTrainedTokenizerFast) -> None:
     """The encoder as a stock half-precision BERT with its tokenizer; `masked_lm` keeps the vocabulary head too."""
-    parts = {"encoder": model.bert.half()} | ({} if config.generator else {"masked_lm": model.half()})
-    for name, part in parts.items():
+    for name, part in (("masked_lm", model.half()), ("encoder", model.bert.half())):
         part.save_pretrained(config.output / name)
         tokenizer.save_pretrained(config.output / name)
 

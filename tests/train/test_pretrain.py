@@ -14,14 +14,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModel, AutoTokenizer, BertForMaskedLM, BertForTokenClassification
+from transformers import AutoModel, AutoTokenizer
 
 import train.pretrain as recipe
 from train.config import PretrainConfig
-from train.masking import WordMasker, masked_logits
+from train.masking import WordMasker
 from train.plain_text import read_texts
 from train.pretrain import pretrain
-from train.replaced import ReplacedTask
 from train.shards import load_blocks, write_shards
 from train.tokenizer import train_tokenizer
 from wijha import InputError
@@ -199,66 +198,3 @@ def test_what_is_held_out_of_one_corpus_is_held_out_of_all(config: PretrainConfi
         sizes.append(json.loads((tmp_path / str(times) / "manifest.json").read_text(encoding="utf-8"))["tokens"])
     assert sizes[0]["validation"] > 0
     assert sizes[1] == {split: 2 * tokens for split, tokens in sizes[0].items()}
-
-
-def test_replaced_token_detection_gives_a_stock_encoder_and_resumes_bit_for_bit(
-    config: PretrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pretrain(config)
-    teacher = config.output / "masked_lm"
-    detector = dataclasses.replace(config, init=teacher, generator=teacher, output=tmp_path / "detector")
-    folder = pretrain(detector)
-    assert AutoModel.from_pretrained(folder).config.hidden_size == 64
-    assert not (detector.output / "masked_lm").exists()  # it has no vocabulary head to keep
-    before, after = load_file(teacher / "model.safetensors"), load_file(folder / "model.safetensors")
-    name = "encoder.layer.0.output.dense.weight"
-    assert not torch.equal(before[f"bert.{name}"], after[name])
-
-    again, save = dataclasses.replace(detector, output=tmp_path / "again"), recipe.save_checkpoint
-
-    def save_then_die(*arguments: object) -> None:
-        save(*arguments)  # type: ignore[arg-type]
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(recipe, "save_checkpoint", save_then_die)
-        pretrain(again)
-    second = load_file(pretrain(again) / "model.safetensors")
-    assert all(torch.equal(after[name], second[name]) for name in after)
-
-
-def test_the_generator_fills_masked_places_alone_and_stays_as_it_is(config: PretrainConfig) -> None:
-    pretrain(config)
-    tokenizer = AutoTokenizer.from_pretrained(config.output / "tokenizer")
-    source = config.output / "masked_lm"
-    generator = BertForMaskedLM.from_pretrained(source, dtype=torch.float32)
-    model = BertForTokenClassification.from_pretrained(source, num_labels=1, dtype=torch.float32)
-    task = ReplacedTask(model, generator, tokenizer.mask_token_id)
-    blocks = torch.from_numpy(load_blocks(config.output / "shards", "train", 15)[:8].astype("int64"))
-    ids, targets = WordMasker(tokenizer, config)(blocks, 0.0, 3)
-    fake = task._filled(ids, targets)
-    assert torch.equal(fake, task._filled(ids, targets)) and fake.max() < len(tokenizer)
-    replaced = task._judged(ids, targets)[1]
-    assert torch.equal(replaced.gather(1, targets[0]) > 0, fake != targets[1])
-    assert replaced.sum() == (fake != targets[1]).sum() > 0
-    task(ids, targets).backward()
-    assert all(parameter.grad is None for parameter in generator.parameters())
-    assert model.bert.embeddings.word_embeddings.weight.grad is not None
-
-
-def test_the_generator_draws_words_as_often_as_it_finds_them_likely(config: PretrainConfig) -> None:
-    pretrain(config)
-    generator = BertForMaskedLM.from_pretrained(config.output / "masked_lm", dtype=torch.float32)
-    ids = torch.full((4_000, 4), 7)
-    targets = torch.stack([torch.ones(4_000, 1, dtype=torch.long), torch.arange(4_000)[:, None] % 90])
-    task = ReplacedTask(generator, generator, 4)
-    drawn = task._filled(ids, targets).flatten()
-    likely = masked_logits(generator, ids[:1], targets[0, :1])[0].softmax(-1).flatten()
-    often = torch.bincount(drawn, minlength=len(likely)) / len(drawn)
-    assert (often - likely).abs().max() < 0.03
-
-
-def test_a_generator_without_init_is_refused(config: PretrainConfig) -> None:
-    assert dataclasses.replace(config, generator=config.output).problems() == [
-        "generator needs init: the model begins with the vocabulary that the generator has"
-    ]
