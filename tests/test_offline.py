@@ -29,6 +29,24 @@ def test_sockets_are_guarded_themselves(name: str) -> None:
         getattr(each, name)((OUTSIDE, 80))
 
 
+@pytest.mark.parametrize("name", ["getaddrinfo", "gethostbyname", "gethostbyname_ex"])
+def test_no_name_is_looked_up(name: str) -> None:
+    look_up, port = getattr(socket, name), [80] if name == "getaddrinfo" else []
+    with pytest.raises(OSError, match=r"got a look-up of huggingface\.co"):
+        look_up("huggingface.co", *port)
+    assert "127.0.0.1" in str(look_up("localhost", *port))
+
+
+def test_no_datagram_leaves_the_machine() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as one, socket.socket(type=socket.SOCK_DGRAM) as other:
+        for flags in ((), (0,)):
+            with pytest.raises(OSError, match=f"got a datagram to {OUTSIDE}"):
+                one.sendto(b"1", *flags, (OUTSIDE, 53))
+        other.bind(("127.0.0.1", 0))
+        one.sendto(b"1", other.getsockname())
+        assert other.recv(1) == b"1"
+
+
 def test_a_process_of_a_test_is_guarded_too() -> None:
     done = subprocess.run([sys.executable, "-c", REACH], capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "BlockedError: expected tests to stay on this machine" in done.stderr

@@ -28,6 +28,14 @@ def test_every_package_of_setup_has_hashes_and_the_version_of_the_constraints() 
         assert locked[package][0] == tested[package][0], package
 
 
+def test_setup_installs_nothing_but_torch_and_this_package_without_hashes() -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\n.venv/ready:")[2].partition("\n\n")[0]
+    installs = [line.partition("$(PIP) ")[2] for line in recipe.splitlines() if "$(PIP)" in line]
+    by_hash = [words for words in installs if "--require-hashes" in words]
+    assert len(by_hash) == 1 and by_hash[0].endswith("--requirement requirements.lock")
+    assert [words for words in installs if words not in by_hash and "--editable ." not in words] == ["torch==2.13.0"]
+
+
 def test_every_dependency_that_is_named_is_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]

@@ -2,18 +2,24 @@
 
 Asks the registry's advisory service about the packages of this environment and sends it nothing else. Where that
 service cannot be reached, or does not know the packages, it says that nothing was audited: that is no failure, but no
-clean bill either. Exit code 1 for a known vulnerability.
+clean bill either. Exit code 1 for a known vulnerability, 2 where the audit itself fails.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any
 
 from train.command import one_sentence_errors
 from wijha.errors import InputError
+
+_UNREACHED = re.compile(
+    r"Could not connect to|requests\.exceptions\.(ConnectionError|ConnectTimeout|ProxyError|ReadTimeout)"
+)
+"""What pip_audit prints where it finds no way to the service."""
 
 
 def main() -> None:
@@ -26,7 +32,10 @@ def main() -> None:
 
 
 def ask(requirements: str) -> list[dict[str, Any]] | None:
-    """What the advisory service says of each package; None where it cannot be reached."""
+    """What the advisory service says of each package; None where it cannot be reached.
+
+    Raises InputError for any other failure.
+    """
     words = ["--format", "json", "--disable-pip", "--no-deps", "--progress-spinner", "off", "--requirement"]
     done = subprocess.run(
         [sys.executable, "-m", "pip_audit", *words, "/dev/stdin"],
@@ -34,8 +43,11 @@ def ask(requirements: str) -> list[dict[str, Any]] | None:
     )  # fmt: skip
     try:
         return list(json.loads(done.stdout)["dependencies"])
-    except ValueError:
-        return None
+    except (ValueError, KeyError, TypeError) as error:
+        if _UNREACHED.search(done.stderr):
+            return None
+        reason = _last_line(done.stderr)
+        raise InputError(f"expected an answer from pip_audit, got: {reason}; mend that and run make audit") from error
 
 
 def judge(answers: list[dict[str, Any]] | None) -> int:
@@ -56,9 +68,13 @@ def run(module: str, *words: str) -> str:
     """What a tool of this environment prints. Raises InputError when it is missing or fails."""
     done = subprocess.run([sys.executable, "-m", module, *words], capture_output=True, text=True, check=False)
     if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no reason"])[-1]
+        reason = _last_line(done.stderr)
         raise InputError(f"expected {module} to list what is installed, got: {reason}; run make audit with a network")
     return done.stdout
+
+
+def _last_line(said: str) -> str:
+    return (said.strip().splitlines() or ["no reason"])[-1]
 
 
 if __name__ == "__main__":

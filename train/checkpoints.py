@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from wijha.files import write_json
 
 MANIFEST = "manifest.json"
 _STATE = "trainer_state.json"
+_NAME, _PASSED_OVER = "checkpoint-", "passed-over-checkpoint-"  # and the step
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # EFBIG: a limit on the size of files
 _FULL_SIGNS = (*map(os.strerror, _FULL), "PytorchStreamWriter failed", "file write failed", "unexpected pos")
 
@@ -34,7 +35,10 @@ def write_manifest(checkpoint: Path) -> None:
 
 
 def damage(checkpoint: Path) -> str | None:
-    """What keeps a checkpoint from being whole, as the end of a sentence; None when it is whole."""
+    """What keeps a checkpoint from being whole, as the end of a sentence; None when it is whole.
+
+    Raises InputError when that cannot be told, because of a failing disk or a missing permission.
+    """
     try:
         files = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
         for name, written in files.items():
@@ -45,7 +49,9 @@ def damage(checkpoint: Path) -> str | None:
                 return f"its {name} is not as it was written"
     except FileNotFoundError:
         return "it was not written to the end"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except OSError as error:
+        raise _unread(checkpoint, error) from error
+    except (ValueError, KeyError, TypeError, AttributeError):
         return f"its {MANIFEST} cannot be read"
     return None
 
@@ -68,7 +74,7 @@ def newest_whole(
 ) -> Path | None:
     """The checkpoint to go on from; says which it is, and which newer ones it passed over and why.
 
-    Those are removed: they would count among the newest.
+    Those are set aside: they would count among the newest. `drop_old` removes them once they are made up for.
     """
     checkpoints = _newest_first(folder)
     for checkpoint in checkpoints:
@@ -76,7 +82,7 @@ def newest_whole(
             say(f"going on from {checkpoint}")
             return checkpoint
         say(f"passed over {checkpoint}: {reason}")
-        shutil.rmtree(checkpoint, ignore_errors=True)
+        _set_aside(checkpoint)
     if checkpoints:
         say(f"no checkpoint in {folder} is whole: training starts anew")
     return None
@@ -94,10 +100,14 @@ def epochs_done(checkpoint: Path) -> float:
 
 
 def drop_old(folder: Path, best: str | None) -> None:
-    """Keep two: the newest, and the best one or, where that is the newest, the one before."""
-    _, *older = _newest_first(folder)
+    """Keep two: the newest, and the best one or, where that is the newest, the one before.
+
+    Of those that were passed over, keep what goes further than the newest.
+    """
+    newest, *older = _newest_first(folder)
     second = [checkpoint for checkpoint in older if best and checkpoint.name == Path(best).name] or older[:1]
-    for checkpoint in older:
+    made_up_for = [path for path in _newest_first(folder, _PASSED_OVER) if _step(path) <= _step(newest)]
+    for checkpoint in [*older, *made_up_for]:
         if checkpoint not in second:
             shutil.rmtree(checkpoint, ignore_errors=True)
 
@@ -124,10 +134,35 @@ def _disk_is_full(error: BaseException | None) -> bool:
 
 
 def _state(checkpoint: Path) -> dict[str, Any]:
-    state: dict[str, Any] = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
+    try:
+        state: dict[str, Any] = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _unread(checkpoint, error) from error
     return state
 
 
-def _newest_first(folder: Path) -> list[Path]:
-    found = [path for path in folder.glob("checkpoint-*") if path.name.rpartition("-")[2].isdigit()]
-    return sorted(found, key=lambda path: -int(path.name.rpartition("-")[2]))
+def _unread(checkpoint: Path, error: OSError) -> InputError:
+    """What may read well the next time is no damage, and no reason to train it anew."""
+    return InputError(
+        f"expected to read {error.filename or checkpoint}, got: {error.strerror}; "
+        "run the same command again once it can be read"
+    )
+
+
+def _set_aside(checkpoint: Path) -> None:
+    """Under another name; of several of one step the first stays: what came next was a repetition."""
+    aside = checkpoint.with_name(f"{_PASSED_OVER}{_step(checkpoint)}")
+    if aside.exists():
+        shutil.rmtree(checkpoint, ignore_errors=True)
+    else:
+        with suppress(FileNotFoundError):  # another process of the run has done it
+            checkpoint.rename(aside)
+
+
+def _newest_first(folder: Path, name: str = _NAME) -> list[Path]:
+    found = [path for path in folder.glob(f"{name}*") if path.name.removeprefix(name).isdigit()]
+    return sorted(found, key=_step, reverse=True)
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])

@@ -5,11 +5,13 @@
 
 The folder holds the model, its tokenizer, the config and metrics.json. Run it again after a kill, a full disk, SIGTERM
 or Ctrl-C (which save first): it goes on from the last whole checkpoint, to the weights of a run that nothing disturbed.
+It does so with the data and the encoder that it began with; others are refused.
 Settings of the config can be changed on the command line: --epochs 3 --seed 7
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,7 +28,7 @@ from train.card import write_card
 from train.checkpoints import newest_whole, room_for
 from train.command import leave_together, run
 from train.config import FinetuneConfig, as_dict
-from train.data import Example, encode, load_examples, split
+from train.data import Example, encode, file_sha256, load_examples, split
 from train.evaluation import score
 from train.losses import TopicLoss, label_weights
 from train.model import build_classifier, load_tokenizer
@@ -58,6 +60,7 @@ def finetune(config: FinetuneConfig) -> Path:
     if empty := [name for name in ("train", "development") if not splits[name]]:
         raise InputError(f"expected rows of several stories in every split, got none for {', '.join(empty)}; add data")
     print(describe_data(files, config.optional_data, splits), flush=True)
+    data = checksums(files)
 
     set_seed(config.seed)
     tokenizer = load_tokenizer(config)
@@ -76,7 +79,7 @@ def finetune(config: FinetuneConfig) -> Path:
         callbacks=[EarlyStoppingCallback(config.patience)],
     )
     with PartialState().main_process_first():  # one process tidies up, the others find it done
-        checkpoint = resumable(config)
+        checkpoint = resumable(config, data | checksums(sorted(Path(config.encoder).glob("*.safetensors"))))
     trainer.train(resume_from_checkpoint=checkpoint)
 
     folder = config.output / "model"
@@ -85,7 +88,7 @@ def finetune(config: FinetuneConfig) -> Path:
             unseal(folder)
             trainer.model.half().save_pretrained(folder)  # what is scored below is what ships
             tokenizer.save_pretrained(folder)
-        finish(folder, as_dict(config), files, splits)
+        finish(folder, as_dict(config), files, splits, {"data": data})
     leave_together()
     return folder
 
@@ -99,16 +102,18 @@ def finish(
 ) -> None:
     """What a folder of weights and tokenizer gets last: temperatures, scores beside the baselines, card, manifest.
 
-    `trained_on` are the checksums (`data`) and sizes (`sentences`) to note where training saw other data than this.
+    `trained_on` are the checksums (`data`) and sizes (`sentences`) of what training read, where those of the files may
+    be others by now. Raises InputError for a full disk; the folder is removed then.
     """
-    calibrate(folder, splits["development"])
-    classifier = Classifier.load(folder)
-    baselines = Baselines(splits["train"], classifier.schema)
-    results = {name: score(classifier, splits[name], baselines) for name in ("development", "test") if splits[name]}
-    run = {**provenance(settings, files, splits), **(trained_on or {})}
-    write_json(folder / "metrics.json", {"run": run, **results})
-    write_card(folder)
-    seal(folder)
+    with room_for(folder, "the model"):
+        calibrate(folder, splits["development"])
+        classifier = Classifier.load(folder)
+        baselines = Baselines(splits["train"], classifier.schema)
+        results = {name: score(classifier, splits[name], baselines) for name in ("development", "test") if splits[name]}
+        run = {**provenance(settings, files, splits), **(trained_on or {})}
+        write_json(folder / "metrics.json", {"run": run, **results})
+        write_card(folder)
+        seal(folder)
     last = list(results)[-1]
     print(score_table(results[last], f"{folder} on the {last} split ({len(splits[last]):,} sentences)"))
     print(f"\nmodel: {folder}\nnext:  make evaluate MODEL={folder}")
@@ -166,21 +171,41 @@ def computes_bf16() -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def resumable(config: FinetuneConfig) -> Path | None:
-    """The last whole checkpoint of an interrupted run with the same config, if any.
+def resumable(config: FinetuneConfig, inputs: Mapping[str, str]) -> Path | None:
+    """The last whole checkpoint of an interrupted run with the same config and the same files, if any.
 
-    Raises InputError when the output folder holds a run of another config.
+    `inputs` are the checksums of data and encoder. Raises InputError when the output folder holds a run of another
+    config, or of other files of these names, and for a full disk.
     """
-    config.output.mkdir(parents=True, exist_ok=True)
-    kept, settings, state = config.output / "config.json", as_dict(config), PartialState()
-    if kept.exists() and json.loads(kept.read_text(encoding="utf-8")) != settings:
+    kept, sums, state = config.output / "config.json", config.output / "checksums.json", PartialState()
+    if another := _difference(config, inputs, kept, sums):
         raise InputError(
-            f"expected a new or an interrupted run of this config in {config.output}, found a run of another config; "
-            "remove it or choose another output"
+            f"expected a new or an interrupted run of this config in {config.output}, found a run of another "
+            f"{another}; remove it or choose another output"
         )
     if state.is_main_process:
-        write_json(kept, settings)
+        with room_for(kept, "the settings"):
+            write_json(kept, as_dict(config))
+            write_json(sums, dict(inputs))
     return newest_whole(config.output / "checkpoints", say=state.print)
+
+
+def _difference(config: FinetuneConfig, inputs: Mapping[str, str], kept: Path, sums: Path) -> str:
+    """What of a run that has begun is not as it is now; a setting that is newer than the run stood at its default."""
+    if kept.exists():
+        required = [field.name for field in dataclasses.fields(config) if field.default is dataclasses.MISSING]
+        defaults = as_dict(FinetuneConfig(**{name: getattr(config, name) for name in required}))
+        if defaults | json.loads(kept.read_text(encoding="utf-8")) != as_dict(config):
+            return "config"
+    if sums.exists():
+        begun_with = json.loads(sums.read_text(encoding="utf-8"))
+        return ", ".join(sorted({name for name, _ in begun_with.items() ^ inputs.items()}))
+    return ""
+
+
+def checksums(files: Sequence[Path]) -> dict[str, str]:
+    """File -> sha256."""
+    return {str(path): file_sha256(path) for path in files}
 
 
 if __name__ == "__main__":

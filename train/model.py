@@ -13,7 +13,9 @@ from train.config import FinetuneConfig
 from train.tokenizer import normalization_steps
 from wijha.classifier import SETTINGS
 from wijha.errors import InputError
+from wijha.manifest import check_manifest
 from wijha.runtime import no_progress_bar
+from wijha.safety import check_weights
 from wijha.schema import Schema
 
 
@@ -29,7 +31,10 @@ def load_tokenizer(config: FinetuneConfig) -> PreTrainedTokenizerBase:
 
 
 def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
-    """The encoder with a new output layer; schema and label names go into its config.json."""
+    """The encoder with a new output layer; schema and label names go into its config.json.
+
+    Raises InputError for a folder whose weights are not safetensors, not finite or not those of its manifest.
+    """
     labels = schema.id2label
     with torch.random.fork_rng():
         torch.manual_seed(0)  # new layers begin alike whatever the seed: runs of several seeds can be averaged
@@ -43,6 +48,7 @@ def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
             attention_probs_dropout_prob=0.0,  # on a CPU it costs a tenth of the time, and hidden dropout does the work
             attn_implementation="sdpa" if torch.cuda.is_available() else "eager",  # eager is faster on short CPU rows
             dtype=torch.float32,
+            use_safetensors=Path(config.encoder).exists() or None,  # many on the hub have a pickle alone
         )
     setattr(model.config, SETTINGS, {"schema": schema.to_dict()})
     if config.length > model.config.max_position_embeddings:
@@ -54,17 +60,27 @@ def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
 
 
 def _load(kind: type, encoder: str, **options: object) -> object:
-    """Load from a folder, else from the hub; what is missing is said in a sentence."""
+    """Load from a folder, once it is checked, else from the hub; what is missing is said in a sentence."""
     local = Path(encoder).exists()
     if not local and encoder.startswith((".", "/", "models/", "runs/")):
         raise InputError(f"expected an encoder folder at {encoder}, found none; run make pretrain or name another one")
     try:
+        if local:
+            _check(Path(encoder))
         with no_progress_bar():
-            return kind.from_pretrained(encoder, local_files_only=local, **options)
+            return kind.from_pretrained(encoder, local_files_only=local, trust_remote_code=False, **options)
+    except InputError:
+        raise
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         where = "a whole encoder in" if local else "a network and the hub's encoder"
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"expected {where} {encoder}, got: {reason}; check the name or use models/encoder") from error
+
+
+def _check(folder: Path) -> None:
+    if not (folder / "trainer_state.json").exists():  # a checkpoint of a training has a manifest of another form
+        check_manifest(folder)
+    check_weights(folder)
 
 
 def parameter_groups(model: PreTrainedModel, config: FinetuneConfig) -> list[dict[str, object]]:

@@ -16,6 +16,7 @@ from typing import Any
 from train.command import one_sentence_errors
 from wijha.errors import InputError
 from wijha.files import write_text
+from wijha.manifest import write_manifest
 
 SHIPPED = Path("models/encoder")
 _CARD = """---
@@ -77,7 +78,7 @@ def main() -> None:
 
 
 def release_encoder(runs: list[Path], target: Path = SHIPPED) -> None:
-    """Replace `target` by the last run's encoder, with every run's log and settings and a card."""
+    """Replace `target` by the last run's encoder, with every run's log and settings, a card and a manifest."""
     stages = [_stage(run) for run in runs]
     fresh = target.with_name(f".{target.name}.part")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -96,6 +97,7 @@ def release_encoder(runs: list[Path], target: Path = SHIPPED) -> None:
         corpus=_CORPUS,
     )
     write_text(fresh / "README.md", card)
+    write_manifest(fresh)
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)
     print(f"{runs[-1]}/encoder -> {target}")

@@ -1,13 +1,14 @@
 """Lets sockets reach this machine only: imported by conftest.py, and by every Python that a test starts (PYTHONPATH).
 
 Loopback and own addresses are needed by training in two processes, Ray and the browser tests. Whatever else would leave
-the machine, a look-up of a name included, raises BlockedError: no test may reach for a hub.
+the machine, a datagram or a look-up of a name included, raises BlockedError: no test may reach for a hub.
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 _look_up = socket.getaddrinfo
@@ -43,12 +44,24 @@ def _guarded_connect(name: str) -> Callable[..., Any]:
     return connect
 
 
-def _guarded_look_up(host: Any, *more: Any, **options: Any) -> Any:
+_send_to = socket.socket.sendto
+
+
+def _guarded_send_to(self: socket.socket, data: Any, *flags_and_address: Any) -> int:
+    address = flags_and_address[-1]
+    if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_here(address[0]):
+        raise BlockedError(f"expected tests to stay on this machine, got a datagram to {address[0]}")
+    return _send_to(self, data, *flags_and_address)
+
+
+def _guarded_look_up(original: Callable[..., Any], host: Any, *more: Any, **options: Any) -> Any:
     if not _is_here(host):
         raise BlockedError(f"expected tests to stay on this machine, got a look-up of {host}")
-    return _look_up(host, *more, **options)
+    return original(host, *more, **options)
 
 
 socket.socket.connect = _guarded_connect("connect")  # type: ignore[method-assign]
 socket.socket.connect_ex = _guarded_connect("connect_ex")  # type: ignore[method-assign]
-socket.getaddrinfo = _guarded_look_up
+socket.socket.sendto = _guarded_send_to  # type: ignore[method-assign,assignment]
+for _name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
+    setattr(socket, _name, partial(_guarded_look_up, getattr(socket, _name)))

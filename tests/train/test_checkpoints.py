@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -24,6 +25,7 @@ from safetensors.torch import load_file
 from train import finetune as recipe
 from train.checkpoints import damage, drop_old, newest_whole, write_manifest
 from train.config import FinetuneConfig, as_dict
+from wijha import InputError
 
 EPOCH = 21  # steps: 42 training sentences in batches of 2
 apart = multiprocessing.get_context("forkserver")  # real processes that need not import torch anew
@@ -51,14 +53,14 @@ def write_config(settings: dict[str, object], output: Path) -> Path:
     return output.with_suffix(".yaml")
 
 
-def train(settings: dict[str, object], output: Path, **disturbance: int) -> int | None:
+def train(settings: dict[str, object], output: Path, **disturbance: int | str) -> int | None:
     """Exit code of `python -m train.finetune CONFIG` in a process of its own; see `start`."""
     process = start(settings, output, **disturbance)
     process.join()
     return process.exitcode
 
 
-def start(settings: dict[str, object], output: Path, **disturbance: int) -> ForkServerProcess:
+def start(settings: dict[str, object], output: Path, **disturbance: int | str) -> ForkServerProcess:
     """`python -m train.finetune CONFIG` in a process of its own; what it prints goes to `output`.log."""
     config = write_config(settings, output)
     log = output.with_suffix(".log")
@@ -68,17 +70,24 @@ def start(settings: dict[str, object], output: Path, **disturbance: int) -> Fork
     return process
 
 
-def _main(config: Path, log: Path, file_limit: int = 0, **signals: int) -> None:
-    """The command line; the process signals itself in a step, or may write no file larger than a limit."""
+def _main(config: Path, log: Path, file_limit: int = 0, full_at: str = "", **signals: int) -> None:
+    """The command line; it signals itself in a step, may write no file larger than a limit, or one file not at all."""
     torch.set_num_threads(1)
     with open(log, "w", encoding="utf-8") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     if file_limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+    if full_at:
+        sys.addaudithook(lambda event, arguments: event == "open" and _fail(full_at, arguments[0]))
     transformers.trainer.DEFAULT_CALLBACKS.append(Signalling(**signals))
     sys.argv = ["finetune", str(config)]
     recipe.main()
+
+
+def _fail(full_at: str, opened: object) -> None:
+    if str(opened) == full_at:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 class Signalling(transformers.TrainerCallback):
@@ -101,7 +110,7 @@ def printed(output: Path) -> list[str]:
 
 
 def steps_kept(output: Path) -> list[int]:
-    return sorted(int(path.name.removeprefix("checkpoint-")) for path in (output / "checkpoints").glob("*"))
+    return sorted(int(path.name.removeprefix("checkpoint-")) for path in (output / "checkpoints").glob("checkpoint-*"))
 
 
 def assert_same_weights(one: Path, other: Path) -> None:
@@ -129,13 +138,18 @@ def _flip(checkpoint: Path) -> None:
     (checkpoint / "model.safetensors").write_bytes(content)
 
 
+def _drop_state(checkpoint: Path) -> None:
+    (checkpoint / "trainer_state.json").unlink()
+    write_manifest(checkpoint)
+
+
 DAMAGES = {
     "its optimizer.pt is not as it was written": _shorten,
     "its model.safetensors is not as it was written": _flip,
     "its rng_state.pth is missing": lambda checkpoint: (checkpoint / "rng_state.pth").unlink(),
     "it was not written to the end": lambda checkpoint: (checkpoint / "manifest.json").unlink(),
     "its manifest.json cannot be read": lambda checkpoint: os.truncate(checkpoint / "manifest.json", 40),
-    "its trainer_state.json is missing": lambda checkpoint: (checkpoint / "manifest.json").write_text("{}"),
+    "its trainer_state.json is missing": _drop_state,
 }
 
 
@@ -147,7 +161,35 @@ def test_a_damaged_checkpoint_is_passed_over(copied: Path, reason: str, capsys: 
     assert newest_whole(copied) == before
     says = [f"going on from {newest}", f"passed over {newest}: {reason}", f"going on from {before}"]
     assert capsys.readouterr().out.splitlines() == says
-    assert not newest.exists()
+    assert not newest.exists() and (copied / f"passed-over-{newest.name}").is_dir()
+
+
+def test_what_cannot_be_read_now_is_not_passed_over(copied: Path) -> None:
+    newest = copied / f"checkpoint-{4 * EPOCH}"
+    manifest, aside = newest / "manifest.json", newest / "aside"
+    manifest.rename(aside)
+    manifest.symlink_to("/proc/self/mem")  # whose first bytes are an input/output error
+    said = f"expected to read {newest}, got: Input/output error; run the same command again once it can be read"
+    with pytest.raises(InputError, match=said):
+        newest_whole(copied)
+    aside.rename(manifest)
+    assert newest_whole(copied) == newest
+
+
+def test_what_is_passed_over_twice_is_kept_as_it_was_first(copied: Path) -> None:
+    newest, aside = copied / f"checkpoint-{4 * EPOCH}", copied / f"passed-over-checkpoint-{4 * EPOCH}"
+    _shorten(newest)
+    newest_whole(copied)
+    newest.mkdir()  # begun anew, and killed
+    newest_whole(copied)
+    assert not newest.exists() and (aside / "optimizer.pt").exists()
+
+
+def test_what_was_passed_over_goes_when_it_is_made_up_for(tmp_path: Path) -> None:
+    for name in ("checkpoint-4", "checkpoint-6", "passed-over-checkpoint-6", "passed-over-checkpoint-9"):
+        (tmp_path / name).mkdir()
+    drop_old(tmp_path, None)
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-4", "checkpoint-6", "passed-over-checkpoint-9"}
 
 
 def test_without_a_whole_checkpoint_training_starts_anew(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -211,6 +253,7 @@ def test_a_run_goes_on_before_its_damaged_checkpoint(
     assert train(longer, run) == 0
     assert f"going on from {run}/checkpoints/checkpoint-{EPOCH}" in printed(run)
     assert_same_weights(run, undisturbed)
+    assert len(list((run / "checkpoints").iterdir())) == 2
 
 
 @pytest.mark.parametrize("limit", [pytest.param(60_000, marks=pytest.mark.slow), 150_000])  # weights 115 kB, AdamW 256
@@ -226,6 +269,30 @@ def test_a_full_disk_is_said_and_leaves_the_checkpoint_before(
     assert train(longer, run) == 0
     assert f"going on from {folder}/checkpoint-{EPOCH + 5}" in printed(run)
     assert_same_weights(run, undisturbed)
+
+
+@pytest.mark.parametrize(
+    ("file", "what", "steps"),
+    [
+        pytest.param("config.json", "the settings", [], marks=pytest.mark.slow),
+        ("checksums.json", "the settings", []),
+        pytest.param("model/metrics.json", "the model", [3 * EPOCH, 4 * EPOCH], marks=pytest.mark.slow),
+        ("model/manifest.json", "the model", [3 * EPOCH, 4 * EPOCH]),
+    ],
+)
+def test_no_space_for_what_comes_first_or_last(
+    longer: dict[str, object], undisturbed: Path, tmp_path: Path, file: str, what: str, steps: list[int]
+) -> None:
+    run, path = tmp_path / "run", tmp_path / "run" / file
+    assert train(longer, run, full_at=str(path.with_name(f".{path.name}.part"))) == 2
+    assert printed(run)[-1] == f"error: expected space for {what} in {run}, found none; free some and rerun"
+    assert steps_kept(run) == steps and not (run / "model").exists()
+    assert train(longer, run) == 0
+    assert [line for line in printed(run) if "going on" in line] == [
+        f"going on from {run}/checkpoints/checkpoint-{step}" for step in steps[-1:]
+    ]
+    assert_same_weights(run, undisturbed)
+    assert path.exists()
 
 
 def test_early_stopping_counts_on_after_a_stop(longer: dict[str, object], tmp_path: Path) -> None:

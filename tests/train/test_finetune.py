@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
 import os
 import shutil
@@ -10,18 +12,24 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from train.config import FinetuneConfig, as_dict
-from train.finetune import finetune
+from train.data import file_sha256
+from train.finetune import finetune, resumable
+from train.model import build_classifier, load_tokenizer
+from train.trainer import TopicTrainer
 from wijha import Classifier, InputError
 from wijha.cli import main
+from wijha.manifest import write_manifest
+from wijha.schema import Schema
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,6 +58,73 @@ def test_a_finished_run_can_be_run_again(settings: dict[str, object], tmp_path: 
     config = FinetuneConfig(**(settings | {"epochs": 1}), output=tmp_path)  # type: ignore[arg-type]
     for _ in range(2):
         assert main(["info", "--check", "--model", str(finetune(config))]) == 0
+
+
+@pytest.fixture
+def own(settings: dict[str, object], data: Path, encoder: Path, tmp_path: Path) -> FinetuneConfig:
+    """A run of one epoch, with data and an encoder that can be changed."""
+    files = {
+        "data": (Path(shutil.copy(data, tmp_path / "rows.jsonl")),),
+        "encoder": str(shutil.copytree(encoder, tmp_path / "encoder")),
+    }
+    return FinetuneConfig(**(settings | files | {"epochs": 1}), output=tmp_path / "run")  # type: ignore[arg-type]
+
+
+def _scale_weights(folder: Path, factor: float) -> None:
+    path = folder / "model.safetensors"
+    save_file({name: factor * tensor for name, tensor in load_file(path).items()}, path, {"format": "pt"})
+
+
+def test_a_run_of_other_data_or_another_encoder_is_refused(own: FinetuneConfig) -> None:
+    metrics = finetune(own) / "metrics.json"
+    noted, rows, encoder = metrics.read_text(encoding="utf-8"), own.data[0], Path(own.encoder)
+    before = rows.read_bytes()
+    rows.write_bytes(before + before.splitlines()[-1].replace(b'"r59"', b'"r60"') + b"\n")
+    with pytest.raises(InputError, match=f"found a run of another {rows}; remove it or choose another output"):
+        finetune(own)
+    _scale_weights(encoder, 2)
+    with pytest.raises(InputError, match=f"found a run of another {encoder}/model.safetensors, {rows}; remove it"):
+        finetune(own)
+    rows.write_bytes(before)
+    _scale_weights(encoder, 0.5)
+    assert metrics.read_text(encoding="utf-8") == noted
+    finetune(own)
+
+
+def test_metrics_name_the_data_that_was_read(own: FinetuneConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, read, train = own.data[0], file_sha256(own.data[0]), TopicTrainer.train
+
+    def train_while_the_data_changes(trainer: TopicTrainer, *rest: Any, **more: Any) -> Any:
+        rows.write_text("", encoding="utf-8")
+        return train(trainer, *rest, **more)
+
+    monkeypatch.setattr(TopicTrainer, "train", train_while_the_data_changes)
+    metrics = json.loads((finetune(own) / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["run"]["data"] == {str(rows): read} != {str(rows): file_sha256(rows)}
+
+
+def test_a_setting_that_is_newer_than_a_run_stood_at_its_default(own: FinetuneConfig) -> None:
+    assert resumable(own, {}) is None
+    path = own.output / "config.json"
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    for name, default in {"normalize": [], "word_dropout": 0.0}.items():
+        path.write_text(json.dumps({key: value for key, value in kept.items() if key != name}), encoding="utf-8")
+        assert resumable(own, {}) is None
+        assert json.loads(path.read_text(encoding="utf-8"))[name] == default == kept[name]
+    del kept["dropout"]  # 0.1 by default, 0 here
+    path.write_text(json.dumps(kept), encoding="utf-8")
+    with pytest.raises(InputError, match="found a run of another config"):
+        resumable(own, {})
+
+
+def test_a_run_that_noted_no_checksums_goes_on(own: FinetuneConfig) -> None:
+    assert resumable(own, {"a": "1"}) is None
+    (own.output / "checksums.json").unlink()
+    assert resumable(own, {"a": "2"}) is None
+    with pytest.raises(InputError, match="found a run of another a;"):
+        resumable(own, {"a": "3"})
+    with pytest.raises(InputError, match="found a run of another b;"):
+        resumable(own, {"a": "2", "b": "1"})
 
 
 def _yaml(path: Path, settings: dict[str, object], **others: object) -> Path:
@@ -153,3 +228,62 @@ def test_missing_and_broken_encoders(settings: dict[str, object], encoder: Path,
     (broken / "model.safetensors").write_bytes(b"half")
     with pytest.raises(InputError, match="expected a whole encoder in"):
         finetune(FinetuneConfig(**(settings | {"encoder": str(broken)}), output=tmp_path / "b"))  # type: ignore[arg-type]
+
+
+class _Trap:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, sprung: Path) -> None:
+        self.sprung = sprung
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.sprung),)
+
+
+def test_an_encoder_in_a_pickle_is_refused_unopened(own: FinetuneConfig, tmp_path: Path) -> None:
+    encoder = Path(own.encoder)
+    (encoder / "model.safetensors").unlink()
+    torch.save(_Trap(tmp_path / "sprung"), encoder / "pytorch_model.bin")
+    with pytest.raises(
+        InputError, match=r"expected model\.safetensors in .*, found pytorch_model\.bin; .* never opened"
+    ):
+        finetune(own)
+    assert not (tmp_path / "sprung").exists()
+    torch.load(encoder / "pytorch_model.bin", weights_only=False)
+    assert (tmp_path / "sprung").exists()  # the trap itself works
+
+
+def test_code_of_an_encoder_does_not_run_whoever_agrees(
+    own: FinetuneConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(own.encoder) / "config.json"
+    (path.parent / "code.py").write_text(f"import os\nos.mkdir({str(tmp_path / 'sprung')!r})\n", encoding="utf-8")
+    code = {"AutoConfig": "code.Config", "AutoModelForSequenceClassification": "code.Model"}
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(settings | {"model_type": "other", "auto_map": code}), encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    with pytest.raises(InputError, match=r"expected a whole encoder in .* contains custom code"):
+        build_classifier(own, Schema.from_yaml(own.schema))
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_weights_of_an_encoder_that_are_no_numbers_are_refused(own: FinetuneConfig) -> None:
+    _scale_weights(Path(own.encoder), float("nan"))
+    with pytest.raises(InputError, match=r"expected finite weights in .*encoder/model\.safetensors"):
+        finetune(own)
+
+
+def test_an_encoder_that_is_not_as_its_manifest_lists_it_is_refused(own: FinetuneConfig) -> None:
+    encoder = Path(own.encoder)
+    write_manifest(encoder)
+    assert load_tokenizer(own)
+    with open(encoder / "tokenizer.json", "a", encoding="utf-8") as file:
+        file.write("\n")
+    with pytest.raises(InputError, match=r"expected .*encoder/tokenizer\.json as manifest\.json lists it"):
+        finetune(own)
+
+
+def test_a_checkpoint_of_a_training_can_be_the_encoder(own: FinetuneConfig, model: Path) -> None:
+    checkpoint = next((model.parent / "checkpoints").iterdir())
+    config = dataclasses.replace(own, encoder=str(checkpoint))
+    assert load_tokenizer(config) and build_classifier(config, Schema.from_yaml(config.schema))

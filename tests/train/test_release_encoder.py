@@ -11,6 +11,7 @@ import pytest
 
 from train.release_encoder import release_encoder
 from wijha import InputError
+from wijha.manifest import check_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,6 +56,7 @@ def test_card_and_logs_come_with_the_encoder(run: Path, tmp_path: Path) -> None:
     (target / "old").touch()
     release_encoder([run, run], target)
     assert not (target / "old").exists() and (target / "model.safetensors").exists()
+    assert set(check_manifest(target) or ()) >= {"config.json", "model.safetensors", "tokenizer.json"}
     card = (target / "README.md").read_text(encoding="utf-8")
     assert card.startswith("---\nlanguage: ar\n") and "2 layers x 32" in card
     assert len(numbers_of(card)) >= 6 and numbers_of(card) <= numbers_in(target)
