@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from wijha.records import Fault, Record, Row, records, suffix_of
 from wijha.text import sentences
 
 _NAMES_SHOWN = 10
+_NAME_LENGTH = 30
 
 
 @dataclass(frozen=True)
@@ -64,21 +65,32 @@ def chunks(source: Path, options: Options) -> Iterator[Chunk]:
         yield chunk
 
 
-def look(source: Path, options: Options) -> None:
+def look(source: Path, options: Options, added: Sequence[str] = ()) -> None:
     """Read up to the first good row. Raises InputError when there is none: then the file as a whole is not as expected.
 
-    A missing column of a .csv or .parquet file is missing everywhere; other files are read to their end for it.
+    A missing column of a .csv or .parquet file is missing everywhere; other files are read to their end for it. Nor may
+    the row have one of the columns that are `added`.
     """
     first: InputError | None = None
     for record in records(source):
         fault = accept(record, options)[1]
         if fault is None:
+            _check_new(source, record.row, added)
             return
         first = first or InputError(fault.at(source, record.number))
         everywhere = record.fault is None and options.column not in record.row
         if options.strict or (everywhere and suffix_of(source) in (".csv", ".parquet")):
             break
     raise first or InputError(f"expected rows with text in {source}, found none; check the file")
+
+
+def _check_new(source: Path, row: Row, added: Sequence[str]) -> None:
+    if there := [name for name in added if name in row]:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise InputError(
+            f"expected no column in {source} that is to be added, found {there[0]}{more}; "
+            "rename or drop what an earlier run added, or classify its input again"
+        )
 
 
 def accept(record: Record, options: Options) -> tuple[list[Row], Fault | None]:
@@ -95,8 +107,7 @@ def accept(record: Record, options: Options) -> tuple[list[Row], Fault | None]:
 def text_fault(row: Row, column: str) -> Fault | None:
     """What is wrong with the text of a row."""
     if column not in row:
-        names = ", ".join(map(str, list(row)[:_NAMES_SHOWN])) or "none"
-        return Fault(f"a column {column!r}", names, "pass --text-column NAME")
+        return Fault(f"a column {column!r}", _names(list(row)), "pass --text-column NAME")
     text = row[column]
     if not isinstance(text, str):
         kind = "nothing" if text is None else f"a value of type {type(text).__name__}"
@@ -104,6 +115,14 @@ def text_fault(row: Row, column: str) -> Fault | None:
     if not text.strip():
         return Fault("a text", "an empty one", "mend or drop the row")
     return Fault("a text", "NUL characters in it", "mend or drop the row") if "\0" in text else None
+
+
+def _names(columns: list[Any]) -> str:
+    """The names of columns, or how many where one may be text of the data, as in the first line of a bare .csv."""
+    shown = columns[:_NAMES_SHOWN]
+    if all(str(name).isascii() and str(name).isidentifier() and len(str(name)) <= _NAME_LENGTH for name in shown):
+        return ", ".join(map(str, shown)) or "none"
+    return f"{len(columns)} other" + ("s" if len(columns) > 1 else "")
 
 
 def split_article(row: Row, column: str, number: int) -> list[Row]:

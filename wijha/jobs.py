@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
@@ -23,8 +24,10 @@ from wijha.joining import join
 from wijha.ledger import Entry, Ledger, UnfinishedError, writing
 from wijha.paths import Pair, Places
 from wijha.predict import added_columns, classified
-from wijha.records import row_count
+from wijha.records import Row, row_count
 from wijha.writing import encode
+
+States = dict[Pair, dict[str, Any]]  # the inputs in order, each as it was when the job began
 
 
 class Interrupted(BaseException):
@@ -72,43 +75,56 @@ def run(
 ) -> Counts:
     """Classify every input into its output; bad rows go to `places.quarantine`.
 
-    Raises InputError when an input is not as expected (nothing is written over, nothing stays), UnfinishedError when
-    the disk is full, and passes Interrupted on; after both `resume` goes on and gives the very same bytes.
+    Raises InputError when an input is not as expected (nothing is written over), UnfinishedError when that is found
+    behind finished chunks or the disk is full, and passes Interrupted on; after both `resume` goes on and gives the
+    very same bytes.
     """
     for pair in pairs:
-        look(pair.source, options)
+        look(pair.source, options, _added(options, classifier))
+    begun = dict(zip(pairs, input_states(pairs), strict=True))
     settings = asdict(options) | {"runtime": classifier.runtime.name, "outputs": [pair.target.suffix for pair in pairs]}
-    identity = {"inputs": input_states(pairs), "model": model_state(classifier.folder), "options": settings}
+    identity = {"inputs": list(begun.values()), "model": model_state(classifier.folder), "options": settings}
     with closing(Ledger(places.job)) as ledger:
         with writing(places.job):
             ledger.open(identity, resume, restart)
         try:
             if not ledger.finished:
-                _work(ledger, pairs, places, classifier, options)
-                if input_states(pairs) != identity["inputs"]:
-                    raise InputError("expected inputs that stay as they are, one was changed meanwhile; run it again")
+                _work(ledger, begun, places, classifier, options)
                 with writing(places.job):
                     join(ledger, pairs, places)
-            counts = _counts(ledger)
+            counts = Counts(**ledger.finished) if ledger.finished else _counts(ledger)
             with writing(places.job):
-                ledger.finish()
+                ledger.finish(asdict(counts))
         except Interrupted as stop:
-            stop.note = f"stopped: {ledger.rows_in:,} rows are safe in {places.job}; go on with --resume"
+            stop.note = f"stopped: {_counts(ledger).rows_in:,} rows are safe in {places.job}; go on with --resume"
             raise
         except UnfinishedError:
             raise
-        except InputError:
-            ledger.remove()
-            raise
+        except InputError as error:
+            if not (rows := _counts(ledger).rows_in):
+                ledger.remove()
+                raise
+            raise UnfinishedError(f"{error}; {_how_to_go_on(rows, places, len(pairs))}") from error
     return counts
 
 
-def _work(ledger: Ledger, pairs: Sequence[Pair], places: Places, classifier: Classifier, options: Options) -> None:
+def _added(options: Options, classifier: Classifier) -> list[str]:
+    """Names of the columns that no input may have."""
+    return [*added_columns(classifier.schema), *(("document", "sentence") if options.articles else ())]
+
+
+def _how_to_go_on(rows: int, places: Places, inputs: int) -> str:
+    """What a job that met a bad input keeps, and for what."""
+    kept = "goes on if the input is as it was" if inputs == 1 else "keeps those of the inputs before a mended one"
+    return f"{rows:,} finished rows stay in {places.job}: --resume {kept}, --restart or another output begins again"
+
+
+def _work(ledger: Ledger, begun: States, places: Places, classifier: Classifier, options: Options) -> None:
     """One thread reads the next chunk and one writes the last while this one computes: three chunks at most."""
-    todo = _todo(pairs, options, ledger.count)
+    todo = _todo(begun, options, ledger.count)
     written: Future[None] | None = None
     with (
-        _progress(pairs, ledger.rows_in) as bar,
+        _progress(begun, ledger.rows_in) as bar,
         ThreadPoolExecutor(1, "read") as reader,
         ThreadPoolExecutor(1, "write") as writer,
     ):
@@ -119,43 +135,57 @@ def _work(ledger: Ledger, pairs: Sequence[Pair], places: Places, classifier: Cla
             rows = list(classified(chunk.rows, classifier, options.column))
             if written:
                 written.result()
-            written = writer.submit(
-                _write, ledger, places, number, pair, chunk, rows, _types(pair, options, classifier)
-            )
+            written = writer.submit(_write, ledger, places, number, pair, chunk, rows)
             bar.update(chunk.rows_in)
         if written:
             written.result()
 
 
-def _progress(pairs: Sequence[Pair], done: int) -> Any:
+def _progress(pairs: Iterable[Pair], done: int) -> Any:
     """A bar with rows/s and time left, on a terminal only; without a total where rows are not cheap to count."""
     counts = [row_count(pair.source) for pair in pairs]
     total = None if None in counts else sum(count or 0 for count in counts)
     return tqdm(total=total, initial=done, unit=" rows", unit_scale=True, disable=None)
 
 
-def _todo(pairs: Sequence[Pair], options: Options, done: int) -> Iterator[tuple[int, Pair, Chunk]]:
-    """Numbered chunks of all inputs but the first `done`."""
-    every = ((pair, chunk) for pair in pairs for chunk in chunks(pair.source, options))
-    return ((number, pair, chunk) for number, (pair, chunk) in enumerate(every) if number >= done)
+def _todo(begun: States, options: Options, done: int) -> Iterator[tuple[int, Pair, Chunk]]:
+    """Numbered chunks of all inputs but the first `done`. Raises InputError when an input changes meanwhile."""
+    every = ((pair, chunk) for pair in begun for chunk in chunks(pair.source, options))
+    for number, (pair, chunk) in enumerate(every):
+        if number >= done:
+            _check_unchanged(pair, begun)
+            yield number, pair, chunk
+    for pair in begun:
+        _check_unchanged(pair, begun)
 
 
-def _write(
-    ledger: Ledger, places: Places, number: int, pair: Pair, chunk: Chunk, rows: list[Any], types: dict[str, Any]
-) -> None:
-    part = encode(rows, pair.target.suffix, types) if rows else b""
+def _check_unchanged(pair: Pair, begun: States) -> None:
+    try:
+        same = input_states([pair]) == [begun[pair]]
+    except OSError:
+        same = False
+    if not same:
+        seconds, rest = divmod(begun[pair]["changed"], 10**9)
+        time = f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
+        raise InputError(
+            f"expected inputs that stay as they are, found {pair.source} changed meanwhile; "
+            f"put it back as it was, its time too (touch -d {time}), or run again"
+        )
+
+
+def _write(ledger: Ledger, places: Places, number: int, pair: Pair, chunk: Chunk, rows: list[Row]) -> None:
+    part = encode(rows, pair.target.suffix, _types(pair)) if rows else b""
     bad = [json.dumps(quarantine_entry(pair.name, record), ensure_ascii=False) + "\n" for record in chunk.faults]
     entry = Entry(number, pair.name, chunk.first, chunk.last, chunk.rows_in, len(rows), len(bad), "")
     with writing(places.job):
         ledger.add(entry, part, "".join(bad).encode("utf-8", "replace"))
 
 
-def _types(pair: Pair, options: Options, classifier: Classifier) -> dict[str, Any]:
+def _types(pair: Pair) -> dict[str, Any]:
     """Types of the columns that pass from a .parquet input to a .parquet output."""
     if pair.source.suffix != ".parquet" or pair.target.suffix != ".parquet":
         return {}
-    new = {*added_columns(classifier.schema), *(("document", "sentence") if options.articles else ())}
-    return {field.name: field.type for field in pq.read_schema(pair.source) if field.name not in new}
+    return {field.name: field.type for field in pq.read_schema(pair.source)}
 
 
 def _counts(ledger: Ledger) -> Counts:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
+from wijha.files import replacing, sync
 from wijha.ledger import Entry, Ledger
 from wijha.paths import Pair, Places
-from wijha.writing import Joined, head, merge, replacing
+from wijha.writing import Joined, head, merge
 
 
 def join(ledger: Ledger, pairs: Sequence[Pair], places: Places) -> None:
@@ -19,12 +19,11 @@ def join(ledger: Ledger, pairs: Sequence[Pair], places: Places) -> None:
         _join_one(ledger, [entry for entry in group if entry.rows_out], by_name[name].target)
     if not any(entry.quarantined for entry in ledger.entries()):
         places.quarantine.unlink(missing_ok=True)
+        sync(places.quarantine.parent)
         return
-    with replacing(places.quarantine) as temporary, open(temporary, "wb") as file:
+    with replacing(places.quarantine) as file:
         for entry in ledger.entries():
             file.write(ledger.quarantined(entry))
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _join_one(ledger: Ledger, entries: Sequence[Entry], target: Path) -> None:
@@ -33,8 +32,6 @@ def _join_one(ledger: Ledger, entries: Sequence[Entry], target: Path) -> None:
         one = head(ledger.part(entry), target.suffix)
         shared = one if shared is None else merge(shared, one)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(target) as temporary, open(temporary, "wb") as file:
-        joined = Joined(file, target.suffix, shared)
+    with replacing(target) as file, Joined(file, target.suffix, shared) as joined:
         for entry in entries:
             joined.add(ledger.part(entry))
-        joined.close()

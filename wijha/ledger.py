@@ -14,11 +14,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from wijha.errors import InputError
-from wijha.files import write_json
+from wijha.files import create, sync, write_json
 
 
 class UnfinishedError(InputError):
@@ -62,32 +63,39 @@ class Ledger:
         self._lock: int | None = None
 
     def open(self, identity: dict[str, Any], resume: bool, restart: bool) -> None:
-        """Begin a job or go on with it. Raises InputError when a leftover needs a choice or is of another job."""
+        """Begin a job or go on with it: then chunks stay up to the first input that is not as it was.
+
+        Raises InputError when a leftover needs a choice or is of another job.
+        """
         leftover = self.folder.exists()
         if leftover and not (resume or restart) and not self.finished:
             raise InputError(
                 f"expected no unfinished job, found {self.folder}; go on with --resume or begin again with --restart"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
+        sync(self.folder.parent)
         self._hold()
         if leftover and resume and not restart and (self.folder / "job.json").exists():
-            self._same(identity)
-            self._recover()
-            return
-        self._clear()
-        write_json(self.folder / "job.json", {**identity, "finished": False})
+            same = self._same(identity)
+            if self.finished:
+                return
+            self._recover(same)
+        else:
+            self._clear()
+        write_json(self.folder / "job.json", {**identity, "finished": None})
 
     def _hold(self) -> None:
-        self._lock = os.open(self.folder / "lock", os.O_WRONLY | os.O_CREAT)
+        self._lock = _without_link(self.folder / "lock", os.O_WRONLY | os.O_CREAT)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise InputError(f"expected {self.folder} at rest, another process works on it; wait for it") from error
 
     @property
-    def finished(self) -> bool:
-        """Whether every output is in place and only the folder is left to remove."""
-        return bool(self._identity().get("finished"))
+    def finished(self) -> dict[str, int] | None:
+        """What was counted once every output was in place and only the folder was left to remove; None before."""
+        counts = self._identity().get("finished")
+        return counts if isinstance(counts, dict) else None
 
     def _identity(self) -> dict[str, Any]:
         try:
@@ -95,25 +103,38 @@ class Ledger:
         except (OSError, ValueError):
             return {}
 
-    def _same(self, identity: dict[str, Any]) -> None:
+    def _same(self, identity: dict[str, Any]) -> set[str]:
+        """Names of the inputs up to the first that is not as it was; an unfinished job needs a chunk of theirs."""
         before = self._identity()
         now = json.loads(json.dumps(identity))
-        if changed := [name for name in now if before.get(name) != now[name]]:
+        changed = [name for name in now if before.get(name) != now[name]]
+        both = zip(before.get("inputs") or (), now["inputs"], strict=False)
+        same = {state["name"] for was, state in takewhile(lambda pair: pair[0] == pair[1], both)}
+        first = next(self.entries(), None)
+        if changed and (changed != ["inputs"] or self.finished or first is None or first.input not in same):
             raise InputError(
                 f"expected the {' and '.join(changed)} that the job in {self.folder} began with, found others; "
                 "go back to them or begin again with --restart"
             )
+        return same
 
-    def _recover(self) -> None:
-        """Keep the longest run of chunks whose files are whole; cut the rest off the ledger."""
+    def _recover(self, same: set[str]) -> None:
+        """Keep the longest run of chunks of the inputs `same` whose files are whole; cut the rest off the ledger."""
         end = 0
         for entry, end_of_line in self._lines():
-            if entry.chunk != self.count or entry.sha256 != _sha256(self.part(entry), self.quarantined(entry)):
+            if (
+                entry.input not in same
+                or entry.chunk != self.count
+                or entry.sha256 != _sha256(self.part(entry), self.quarantined(entry))
+            ):
                 break
             self.count, self.rows_in, end = self.count + 1, self.rows_in + entry.rows_in, end_of_line
-        path = self.folder / "ledger.jsonl"
-        path.touch()
-        os.truncate(path, end)
+        with self._append() as file:
+            file.truncate(end)
+            os.fsync(file.fileno())
+
+    def _append(self) -> BinaryIO:
+        return open(self.folder / "ledger.jsonl", "ab", opener=_without_link)
 
     def _lines(self) -> Iterator[tuple[Entry, int]]:
         """Each whole line with the position behind it."""
@@ -139,9 +160,9 @@ class Ledger:
         """Bring a chunk to the disk, then its line."""
         self._store(f"{entry.chunk:08}.part", part)
         self._store(f"{entry.chunk:08}.quarantine", quarantined)
-        _sync(self.folder)
+        sync(self.folder)
         line = json.dumps(asdict(entry) | {"sha256": _sha256(part, quarantined)}, ensure_ascii=False)
-        with open(self.folder / "ledger.jsonl", "ab") as file:
+        with self._append() as file:
             file.write(line.encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -151,7 +172,7 @@ class Ledger:
             (self.folder / name).unlink(missing_ok=True)
             return
         temporary = self.folder / f"{name}.tmp"
-        with open(temporary, "wb") as file:
+        with create(temporary) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -165,9 +186,9 @@ class Ledger:
         """The quarantine lines of a chunk."""
         return _content(self.folder / f"{entry.chunk:08}.quarantine")
 
-    def finish(self) -> None:
-        """Note that the outputs are in place, then remove the folder."""
-        write_json(self.folder / "job.json", {**self._identity(), "finished": True})
+    def finish(self, counts: dict[str, int]) -> None:
+        """Note that the outputs are in place and what was counted, then remove the folder."""
+        write_json(self.folder / "job.json", {**self._identity(), "finished": counts})
         self.remove()
 
     def remove(self) -> None:
@@ -191,6 +212,11 @@ class Ledger:
             self._lock = None
 
 
+def _without_link(path: Path | str, flags: int) -> int:
+    """A descriptor of a file that is no link to another: what is written stays in the folder."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+
 def _content(path: Path) -> bytes:
     return path.read_bytes() if path.exists() else b""
 
@@ -200,12 +226,3 @@ def _sha256(*parts: bytes) -> str:
     for part in parts:
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -24,6 +24,7 @@ SUFFIXES = (".txt", ".jsonl", ".csv", ".parquet")
 COMPRESSED = (".gz", ".xz", ".zst")
 _ROWS_A_GROUP = 10_000
 _BLOCK = 1 << 20
+_NO_PYTHON_VALUE = (ValueError, OverflowError, LookupError)  # not UTF-8, a year 10,000, an unknown time zone
 
 
 class Fault(NamedTuple):
@@ -196,9 +197,30 @@ def _read_parquet(path: Path) -> Iterator[Record]:
     number = 0
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(_ROWS_A_GROUP):
-            for row in batch.to_pylist():
+            for row, fault in _decoded(batch):
                 number += 1
-                yield Record(number, row)
+                yield Record(number, row, fault)
+
+
+def _decoded(batch: pa.RecordBatch) -> list[tuple[Row, Fault | None]]:
+    try:
+        return [(row, None) for row in batch.to_pylist()]
+    except _NO_PYTHON_VALUE:
+        return [_decoded_row(batch.slice(place, 1)) for place in range(len(batch))]
+
+
+def _decoded_row(one: pa.RecordBatch) -> tuple[Row, Fault | None]:
+    """The only row of a batch, cell by cell; a bad cell is a text of what it looks like, to know the row by."""
+    row: Row = {}
+    fault = None
+    for name, column in zip(one.schema.names, one.columns, strict=True):
+        try:
+            row[name] = column[0].as_py()
+        except _NO_PYTHON_VALUE as error:
+            dates = Fault("dates and times that Python knows", "others", "mend or drop the row")
+            fault = Fault("UTF-8", "other bytes", "convert it") if isinstance(error, UnicodeError) else dates
+            row[name] = column.to_string()
+    return row, fault
 
 
 _READERS: dict[str, Callable[[Path], Iterator[Record]]] = {

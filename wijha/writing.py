@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,11 +14,13 @@ import pyarrow.parquet as pq
 
 from wijha.batching import windows
 from wijha.errors import InputError
+from wijha.files import replacing
 
 Row = dict[str, Any]
 Head = Any  # what the files of a format share: names of .csv columns, schema of .parquet columns, nothing for .jsonl
 TARGETS = (".jsonl", ".csv", ".parquet")
 _ROWS_A_GROUP = 10_000
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last: fullwidth = + - @
 csv.field_size_limit(1 << 24)  # articles exceed the module's 131,072 characters; an unclosed quote must still end
 
 
@@ -38,7 +38,7 @@ def write_rows(rows: Iterable[Row], path: Path) -> int:
     """
     suffix, count, joined = target_suffix(path), 0, None
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary, open(temporary, "wb") as file:
+    with replacing(path) as file:
         for group in windows(rows, _ROWS_A_GROUP):
             part = encode(group, suffix)
             joined = joined or Joined(file, suffix, head(part, suffix))
@@ -48,22 +48,11 @@ def write_rows(rows: Iterable[Row], path: Path) -> int:
     return count
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A name to write to; what stands there at the end takes the place of `path`, after an error nothing does."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def encode(rows: list[Row], suffix: str, types: dict[str, pa.DataType] | None = None) -> bytes:
     """Rows as a whole file of a format; columns in order of first appearance, what a row lacks stays empty.
 
     `types`: the .parquet types of columns that came from a .parquet file.
-    Raises InputError when a column of a .parquet output mixes types.
+    Raises InputError when a column of a .parquet output mixes types or holds what no .parquet file does.
     """
     if suffix == ".jsonl":
         return "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows).encode()
@@ -71,9 +60,26 @@ def encode(rows: list[Row], suffix: str, types: dict[str, pa.DataType] | None = 
     if suffix == ".csv":
         return _csv([columns] + [[row.get(name) for name in columns] for row in rows])
     arrays = [_array(name, [row.get(name) for row in rows], (types or {}).get(name)) for name in columns]
+    try:
+        return _parquet(arrays, columns)
+    except pa.ArrowException as error:
+        raise _unwritable(arrays, columns) from error
+
+
+def _parquet(arrays: list[pa.Array], columns: list[str]) -> bytes:
     sink = io.BytesIO()
     pq.write_table(pa.Table.from_arrays(arrays, names=columns), sink)
     return sink.getvalue()
+
+
+def _unwritable(arrays: list[pa.Array], columns: list[str]) -> InputError:
+    """The error of the first column that cannot be written."""
+    for array, name in zip(arrays, columns, strict=True):
+        try:
+            _parquet([array], [name])
+        except pa.ArrowException:
+            return unfit(name)
+    return unfit("?")
 
 
 def _csv(lines: list[list[Any]]) -> bytes:
@@ -85,18 +91,28 @@ def _csv(lines: list[list[Any]]) -> bytes:
 def _array(name: str, values: list[Any], wanted: pa.DataType | None) -> pa.Array:
     try:
         return pa.array(values, type=wanted)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+    except OverflowError as error:
+        raise unfit(name) from error
+    except pa.ArrowException as error:
         raise mixed(name) from error
 
 
 def mixed(name: str) -> InputError:
-    """The error of a column that a .parquet file cannot hold."""
+    """The error of a column whose values have no type in common."""
     return InputError(f"expected one type in the column {name!r} for a .parquet output, found several; write .jsonl")
+
+
+def unfit(name: str) -> InputError:
+    """The error of a column with values that no .parquet file holds: objects without a field, huge integers."""
+    return InputError(
+        f"expected values that a .parquet output holds in the column {name!r}, found an empty object or a huge number; "
+        "write .jsonl"
+    )
 
 
 def defuse(value: Any) -> Any:
     """A text cell that a spreadsheet would run as a formula gets an apostrophe in front (OWASP, CSV injection)."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def head(part: bytes, suffix: str) -> Head:
@@ -114,7 +130,7 @@ def merge(first: Head, second: Head) -> Head:
         return first
     try:
         return pa.unify_schemas([first, second], promote_options="permissive")
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+    except pa.ArrowException as error:
         names = [n for n in second.names if n in first.names and first.field(n).type != second.field(n).type]
         raise mixed(names[0] if names else "?") from error
 
@@ -136,11 +152,7 @@ class Joined:
         self._file.write(part if self._suffix == ".jsonl" else self._rearranged(part))
 
     def _fitted(self, table: pa.Table) -> pa.Table:
-        columns = [
-            table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(len(table), field.type)
-            for field in self._head
-        ]
-        return pa.Table.from_arrays(columns, schema=self._head)
+        return pa.Table.from_arrays([_cast(table, field) for field in self._head], schema=self._head)
 
     def _rearranged(self, part: bytes) -> bytes:
         plain = _plain_csv([self._head])
@@ -152,11 +164,30 @@ class Joined:
         return _plain_csv([["" if at is None else line[at] for at in order] for line in lines])
 
     def close(self) -> None:
-        """Write what is left and bring it to the disk."""
+        """Write what is left."""
         if self._writer:
             self._writer.close()
-        self._file.flush()
-        os.fsync(self._file.fileno())
+
+    def __enter__(self) -> Joined:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            if self._writer:
+                self._writer.is_open = False  # after an error it would write to the closed file when it is collected
+
+
+def _cast(table: pa.Table, field: pa.Field) -> pa.ChunkedArray:
+    """A column in the type that all parts share."""
+    if field.name not in table.column_names:
+        return pa.nulls(len(table), field.type)
+    try:
+        return table[field.name].cast(field.type)
+    except pa.ArrowException as error:
+        raise mixed(field.name) from error
 
 
 def _cells(part: bytes) -> Any:

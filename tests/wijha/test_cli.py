@@ -121,6 +121,26 @@ def test_formulas_are_defused_in_csv(tmp_path: Path, model: Path) -> None:
     assert [row["text"] for row in _read(tmp_path / "out.csv")] == ["'=HYPERLINK(1) نص", "نص عادي"]
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_columns_that_would_be_written_over_are_refused(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    _write(tmp_path / "in.jsonl", TEXTS)
+    once, twice, words = tmp_path / f"once{suffix}", tmp_path / f"twice{suffix}", ["--model", str(model)]
+    assert main(["predict", str(tmp_path / "in.jsonl"), str(once), *words]) == 0
+    assert main(["predict", str(once), str(twice), *words]) == 2
+    assert capsys.readouterr().err == (
+        f"error: expected no column in {once} that is to be added, found political_settlement_stance and 7 more; "
+        "rename or drop what an earlier run added, or classify its input again\n"
+    )
+    _rewrite(once, [{"text": text, "sentence": "3"} for text in TEXTS])
+    assert main(["predict", str(once), str(twice), *words, "--articles"]) == 2
+    assert "that is to be added, found sentence; rename" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"in.jsonl", once.name}
+    assert main(["predict", str(once), str(twice), *words]) == 0
+    assert [row["sentence"] for row in _read(twice)] == ["3"] * 3
+
+
 ARTICLES = ["جملة أولى عن جنيف. جملة ثانية؟ ثالثة!", "جملة وحيدة", "=1+1 جملة. أخرى."]
 
 
@@ -287,3 +307,10 @@ def test_nothing_that_is_printed_holds_text_of_the_data(
     said = capsys.readouterr()
     assert "22 input rows" in said.out and "expected" in said.err
     assert secret not in said.out + said.err
+    assert secret not in (tmp_path / "out.jsonl.quarantine.jsonl").read_text(encoding="utf-8")
+    for number, first in enumerate((f"1,{secret}", f"{secret} في حلب", f"id,title,{secret}")):
+        bare = tmp_path / f"{number}.csv"
+        bare.write_text(f"{first}\n{first}2\n", encoding="utf-8")
+        assert main(["predict", str(bare), str(tmp_path / "bare.jsonl"), "--model", str(model)]) == 2
+        error = capsys.readouterr().err
+        assert f"line 2, found {first.count(',') + 1} other" in error and secret not in error

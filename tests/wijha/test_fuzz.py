@@ -1,7 +1,11 @@
-"""Any string at all is classified: no crash, probabilities that are finite and sum to one."""
+"""Any string at all is split, classified and run through a file job: no crash, no hang, nothing lost."""
 
 from __future__ import annotations
 
+import faulthandler
+import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -10,6 +14,8 @@ import pytest
 from transformers import AutoTokenizer
 
 from wijha import Classifier
+from wijha.cli import main
+from wijha.text import sentences
 from wijha.tokenizer import TextEncoder
 
 MIB = 1 << 20
@@ -40,6 +46,20 @@ RANGES = [
 ]
 
 
+HANG = 1_800  # seconds, many times what a test takes
+
+
+@pytest.fixture(autouse=True)
+def _no_hang(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """A test that hangs ends the run with the line that it hangs at."""
+    with capfd.disabled():
+        screen = os.dup(2)
+    faulthandler.dump_traceback_later(HANG, exit=True, file=screen)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+    os.close(screen)
+
+
 @pytest.fixture(scope="module")
 def classifier(model: Path) -> Classifier:
     return Classifier.load(model, runtime="torch")
@@ -66,7 +86,10 @@ def test_extremes(classifier: Classifier, name: str) -> None:
     check(classifier, [EXTREMES[name]])
 
 
-@pytest.mark.parametrize("count", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
+COUNTS = pytest.mark.parametrize("count", [1_000, pytest.param(10_000, marks=pytest.mark.slow)])
+
+
+@COUNTS
 def test_any_string(classifier: Classifier, count: int) -> None:
     dice = Random(count)
     texts = [made_up(dice) for _ in range(count)]
@@ -74,6 +97,27 @@ def test_any_string(classifier: Classifier, count: int) -> None:
         any(0xD800 <= ord(c) < 0xE000 for text in texts for c in text) and max(map(max, filter(None, texts))) > "\uffff"
     )
     check(classifier, texts)
+
+
+@COUNTS
+def test_any_string_is_split(count: int) -> None:
+    dice = Random(count)
+    for text in [*EXTREMES.values(), *(made_up(dice) for _ in range(count))]:
+        at = 0
+        for piece in sentences(text):
+            at = text.index(piece, at) + len(piece)
+
+
+@pytest.mark.parametrize("count", [200, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_any_string_in_a_file(tmp_path: Path, model: Path, count: int, suffix: str) -> None:
+    """Those without text, with NUL or with half of a pair are set aside; `verify` finds each of the others once."""
+    dice = Random(count)
+    lines = [json.dumps({"text": text}) for text in [*EXTREMES.values(), *(made_up(dice) for _ in range(count))]]
+    (tmp_path / "in.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    words = [str(tmp_path / "in.jsonl"), str(tmp_path / f"out{suffix}"), "--articles"]
+    assert main(["predict", *words, "--model", str(model), "--runtime", "torch"]) == 0
+    assert main(["verify", *words]) == 0
 
 
 def test_half_of_a_pair_reads_as_a_question_mark_and_leaves_its_neighbours(classifier: Classifier) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import gzip
 import json
 import multiprocessing
 import os
@@ -13,9 +15,10 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -23,7 +26,9 @@ import pytest
 from benchmarks.common import measured
 from wijha.chunks import Options, chunks
 from wijha.cli import main
+from wijha.ledger import Ledger
 from wijha.manifest import write_manifest
+from wijha.predict import classified
 from wijha.records import write_rows
 
 ROWS, CHUNK = 160, 8
@@ -219,8 +224,154 @@ def test_signals_end_with_a_sentence(tmp_path: Path, model: Path, number: int, c
     child.send_signal(number)
     error = child.communicate(timeout=60)[1]
     assert child.returncode == code
-    assert re.fullmatch(r"stopped: [\d,]+ rows are safe in .*out.jsonl.job; go on with --resume\n", error)
+    assert re.fullmatch(r"stopped: [1-9][\d,]* rows are safe in .*out.jsonl.job; go on with --resume\n", error)
     assert not out.exists() and events(out) >= 4
+
+
+@pytest.fixture
+def before_chunk(monkeypatch: pytest.MonkeyPatch) -> dict[int, Callable[[], object]]:
+    """What is done before chunks are computed, by how many were before; afterwards all of them are keys."""
+    acts: dict[int, Callable[[], object]] = {}
+    places = iter(range(10_000))
+
+    def acting(*arguments: Any) -> Any:
+        acts.setdefault(next(places), lambda: None)()
+        return classified(*arguments)
+
+    monkeypatch.setattr("wijha.jobs.classified", acting)
+    return acts
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_file_that_breaks_off_keeps_what_is_finished_and_once_mended_what_came_before_it(
+    tmp_path: Path,
+    source: Path,
+    model: Path,
+    capsys: pytest.CaptureFixture[str],
+    before_chunk: dict[int, Callable[[], object]],
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "job" / "out"
+    folder.mkdir()
+    packed = gzip.compress(source.read_bytes())
+    source.rename(folder / "a.jsonl")
+    (folder / "b.jsonl.gz").write_bytes(packed[:-9])
+    for more in ((), ("--resume",)):
+        assert main(words(folder, out, model, *more)) == 2
+        error = capsys.readouterr().err
+        assert re.fullmatch(
+            r"error: expected a whole \.jsonl\.gz file at .*; write it again; [\d,]+ finished rows stay in .*out\.job: "
+            r"--resume keeps those of the inputs before a mended one, --restart or another output begins again\n",
+            error,
+        )
+        assert not out.exists()
+    (folder / "b.jsonl.gz").write_bytes(packed)
+    before_chunk.clear()
+    assert main(words(folder, out, model, "--resume")) == 0
+    assert len(before_chunk) == 21  # those of b.jsonl.gz
+    assert main(["verify", str(folder), str(out)]) == 0
+    assert main(words(folder, tmp_path / "calm" / "out", model)) == 0
+    assert contents(out.parent) == contents(tmp_path / "calm")
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_an_input_that_is_changed_meanwhile(
+    tmp_path: Path,
+    source: Path,
+    model: Path,
+    capsys: pytest.CaptureFixture[str],
+    before_chunk: dict[int, Callable[[], object]],
+    gone: bool,
+) -> None:
+    """No chunk of the changed input is kept: put back, it gives the bytes of a job that nothing disturbed."""
+    out, content = tmp_path / "job" / "out.jsonl", source.read_bytes()
+    before_chunk[2] = source.unlink if gone else lambda: source.write_bytes(content + b'{"text": "later"}\n')
+    assert main(words(source, out, model)) == 2
+    error = capsys.readouterr().err
+    assert "in.jsonl changed meanwhile; put it back as it was" in error and error.count("\n") == 1
+    assert "finished rows stay in" in error and "--resume goes on if the input is as it was" in error
+    assert main(words(source, out, model, "--resume")) == 2
+    source.write_bytes(content)
+    subprocess.run(["touch", "-d", re.findall(r"touch -d (\S+Z)", error)[0], str(source)], check=True)
+    assert main(words(source, out, model, "--resume")) == 0
+    assert main(words(source, tmp_path / "calm.jsonl", model)) == 0
+    assert out.read_bytes() == (tmp_path / "calm.jsonl").read_bytes()
+
+
+def test_types_that_mix_at_the_join_keep_what_is_finished(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.parquet"
+    write_rows(({"id": n if n < CHUNK else str(n), "text": f"حلب {n}"} for n in range(2 * CHUNK)), source)
+    for more in ((), ("--resume",)):
+        assert main(words(source, out, model, *more)) == 2
+        assert capsys.readouterr().err.endswith(
+            "expected one type in the column 'id' for a .parquet output, found several; write .jsonl; 16 finished rows "
+            f"stay in {out}.job: --resume goes on if the input is as it was, --restart or another output begins again\n"
+        )
+    assert main(words(source, tmp_path / "out.jsonl", model)) == 0
+
+
+@pytest.mark.parametrize("gone", [(), ("*.part",), ("*.part", "*.quarantine"), ("*.part", "*.quarantine", "*.jsonl")])
+def test_a_kill_while_a_finished_job_is_cleared(
+    tmp_path: Path,
+    source: Path,
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    gone: tuple[str, ...],
+) -> None:
+    """What was counted is said again, whatever of the folder is gone."""
+    out = tmp_path / "job" / "out.jsonl"
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(Ledger, "remove", lambda ledger: sys.exit())
+        main(words(source, out, model))
+    for pattern in gone:
+        for path in out.with_name("out.jsonl.job").glob(pattern):
+            path.unlink()
+    assert main(words(source, out, model, "--resume")) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{ROWS} rows -> ") and f"3 of {ROWS + 3} input rows set aside" in said
+    assert main(["verify", str(source), str(out)]) == 0
+    outcome(out)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        (".out.jsonl.part", 0),
+        (".out.jsonl.quarantine.jsonl.part", 0),
+        ("out.jsonl.job/.job.json.part", 0),
+        ("out.jsonl.job/00000020.part.tmp", 0),
+        ("out.jsonl.job/ledger.jsonl", 2),
+        ("out.jsonl.job/lock", 2),
+    ],
+)
+def test_nothing_is_written_through_a_planted_link(
+    tmp_path: Path, source: Path, model: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: int
+) -> None:
+    out, other = tmp_path / "job" / "out.jsonl", tmp_path / "other"
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("wijha.jobs.join", full)
+        assert main(words(source, out, model)) == 2
+    (out.with_name("out.jsonl.job") / "00000020.part").unlink()
+    link = out.parent / name
+    content = link.read_bytes() if link.exists() else b"stays"
+    other.write_bytes(content)
+    link.unlink(missing_ok=True)
+    link.symlink_to(other)
+    assert main(words(source, out, model, "--resume")) == code
+    assert other.read_bytes() == content
+    if code:
+        link.unlink()
+        assert main(words(source, out, model, "--resume")) == 0
+    outcome(out)
 
 
 @pytest.mark.parametrize("room", [2_000, 30_000])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
+import os
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,9 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from wijha import InputError
-from wijha.chunks import Options, accept, chunks
+from wijha.chunks import Options, accept, chunks, quarantine_entry
+from wijha.files import write_text
 from wijha.records import Record, read_rows, records, row_count, suffix_of
-from wijha.writing import Joined, encode, head, merge, write_rows
+from wijha.writing import Joined, defuse, encode, head, merge, write_rows
 
 TEXT = "رفضت الفصائل الهدنة"
 
@@ -93,6 +96,25 @@ def test_bad_csv_rows(tmp_path: Path) -> None:
     assert found == [(2, True), (3, False), (4, False), (5, False), (6, False), (7, True), (9, True)]
 
 
+def test_parquet_cells_that_python_cannot_hold(tmp_path: Path) -> None:
+    columns = {
+        "text": pa.array([b"\xff", b"a", b"\xfe\xff", b"b"]).view(pa.string()),
+        "tags": pa.array([[], ["c"], [], None], pa.list_(pa.string())),
+        "when": pa.array([0, 1 << 62, 0, 0], pa.timestamp("us")),
+        "zone": pa.array([None, None, None, 0], pa.timestamp("us", "Nowhere/Nowhere")),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "in.parquet")
+    made = list(records(tmp_path / "in.parquet"))
+    assert [record.number for record in made] == [1, 2, 3, 4]
+    assert [record.fault.found if record.fault else "" for record in made] == [
+        "other bytes",
+        "others",
+        "other bytes",
+        "others",
+    ]
+    assert len({quarantine_entry("in.parquet", record)["sha256"] for record in made}) == 4
+
+
 def test_utf16_is_refused_as_a_whole(tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_bytes(f"{TEXT}\n{TEXT}\n".encode("utf-16"))
     with pytest.raises(InputError, match=r"expected UTF-8 in .*, found UTF-16"):
@@ -145,6 +167,30 @@ def test_types_that_contradict_are_one_sentence() -> None:
         encode([{"id": 1}, {"id": "a"}], ".parquet")
     with pytest.raises(InputError, match="expected one type in the column 'id'"):
         merge(*(head(encode([{"id": value}], ".parquet"), ".parquet") for value in (1, "a")))
+    parts = [encode([{"id": value}], ".parquet") for value in (2**60 + 1, 0.5)]  # no float is this whole number
+    shared = merge(*(head(part, ".parquet") for part in parts))
+    with (
+        pytest.raises(InputError, match="expected one type in the column 'id'"),
+        Joined(BytesIO(), ".parquet", shared) as file,
+    ):
+        file.add(parts[0])
+
+
+@pytest.mark.parametrize("value", [{}, [{}], {"a": {}}, 2**63, {"a": 2**70}], ids=str)
+def test_values_that_no_parquet_file_holds_are_one_sentence(value: object) -> None:
+    rows = [{"id": 1, "meta": value}, {"id": 2, "meta": value}]
+    with pytest.raises(InputError, match=r"expected values that a \.parquet output holds in the column 'meta', found"):
+        encode(rows, ".parquet")
+    assert encode(rows, ".jsonl")
+
+
+@pytest.mark.parametrize("sign", "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+def test_a_cell_that_a_spreadsheet_would_run_is_defused(tmp_path: Path, sign: str) -> None:
+    assert defuse(f"{sign}1+1") == f"'{sign}1+1"
+    for value in (f"1{sign}1", f" {sign}", "", "نص", -1, None):
+        assert defuse(value) == value
+    write_rows([{"text": f"{sign}1"}], tmp_path / "out.csv")
+    assert [row for _, row in read_rows(tmp_path / "out.csv")] == [{"text": f"'{sign}1"}]
 
 
 def test_a_whole_file_or_none(tmp_path: Path) -> None:
@@ -158,3 +204,25 @@ def test_a_whole_file_or_none(tmp_path: Path) -> None:
     assert [path.read_text() for path in tmp_path.iterdir()] == ["earlier\n"]
     assert write_rows([], tmp_path / "out.jsonl") == 0 and (tmp_path / "out.jsonl").read_bytes() == b""
     assert json.dumps(list(read_rows(tmp_path / "out.jsonl"))) == "[]"
+
+
+def test_the_name_of_a_file_is_on_the_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a loss of power takes an output whose parts are gone already."""
+    done: list[tuple[str, str]] = []
+    replace, fsync = os.replace, os.fsync
+
+    def replacing(temporary: Path, path: Path) -> None:
+        replace(temporary, path)
+        done.append(("replace", str(path.parent)))
+
+    def syncing(descriptor: int) -> None:
+        fsync(descriptor)
+        done.append(("sync", os.readlink(f"/proc/self/fd/{descriptor}")))
+
+    monkeypatch.setattr(os, "replace", replacing)
+    monkeypatch.setattr(os, "fsync", syncing)
+    write_rows([{"text": TEXT}], tmp_path / "out.jsonl")
+    write_text(tmp_path / "out.txt", TEXT)
+    temporary = [("sync", str(tmp_path / f".{name}.part")) for name in ("out.jsonl", "out.txt")]
+    named = [("replace", str(tmp_path)), ("sync", str(tmp_path))]
+    assert done == [temporary[0], *named, temporary[1], *named]

@@ -38,6 +38,12 @@ def parquet() -> bytes:
     return sink.getvalue()
 
 
+def table(**columns: object) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue()
+
+
 SPOILED: dict[str, Callable[[], bytes]] = {
     "end.jsonl.gz": lambda: gzip.compress(GOOD * 300)[:-9],
     "end.csv.xz": lambda: lzma.compress(b"text\n" + f"{TEXT}\n".encode() * 300)[:-20],
@@ -77,6 +83,14 @@ ROWS: dict[str, tuple[bytes, list[tuple[int, str]]]] = {
     "numbers.jsonl": (
         GOOD + b'{"text": "a", "n": ' + b"9" * 5_000 + b"}\n" + GOOD,
         [(2, "a number or a nesting without end")],
+    ),
+    "bytes.parquet": (
+        table(id=[1, 2, 3], text=pa.array([text, other, text]).view(pa.string())),
+        [(2, "other bytes")],
+    ),
+    "dates.parquet": (
+        table(text=[TEXT] * 3, day=pa.array([19_000, 1 << 30, None], pa.date32())),
+        [(2, "others")],
     ),
     "zeros.txt.gz": (gzip.compress(text + b"\n" + b"\0" * (10 << 20)), [(2, "NUL characters in it")]),
 }
