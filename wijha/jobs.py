@@ -92,7 +92,7 @@ def run(
                 _work(ledger, begun, places, classifier, options)
                 with writing(places.job):
                     join(ledger, pairs, places)
-            counts = Counts(**ledger.finished) if ledger.finished else _counts(ledger)
+            counts = _counts(ledger)
             with writing(places.job):
                 ledger.finish(asdict(counts))
         except Interrupted as stop:
@@ -189,6 +189,8 @@ def _types(pair: Pair) -> dict[str, Any]:
 
 
 def _counts(ledger: Ledger) -> Counts:
+    if ledger.finished:
+        return Counts(**ledger.finished)
     rows_in = rows_out = quarantined = 0
     for entry in ledger.entries():
         rows_in, rows_out = rows_in + entry.rows_in, rows_out + entry.rows_out

@@ -321,9 +321,10 @@ def test_a_kill_while_a_finished_job_is_cleared(
     model: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    before_chunk: dict[int, Callable[[], object]],
     gone: tuple[str, ...],
 ) -> None:
-    """What was counted is said again, whatever of the folder is gone."""
+    """What was counted is said again and nothing is computed again, whatever of the folder is gone."""
     out = tmp_path / "job" / "out.jsonl"
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
         patch.setattr(Ledger, "remove", lambda ledger: sys.exit())
@@ -331,7 +332,9 @@ def test_a_kill_while_a_finished_job_is_cleared(
     for pattern in gone:
         for path in out.with_name("out.jsonl.job").glob(pattern):
             path.unlink()
+    before_chunk.clear()
     assert main(words(source, out, model, "--resume")) == 0
+    assert not before_chunk
     said = capsys.readouterr().out
     assert said.startswith(f"{ROWS} rows -> ") and f"3 of {ROWS + 3} input rows set aside" in said
     assert main(["verify", str(source), str(out)]) == 0
