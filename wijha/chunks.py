@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ def look(source: Path, options: Options, added: Sequence[str] = ()) -> None:
     for record in records(source):
         fault = accept(record, options)[1]
         if fault is None:
-            _check_new(source, record.row, added)
+            check_new(source, record.row, added)
             return
         first = first or InputError(fault.at(source, record.number))
         everywhere = record.fault is None and options.column not in record.row
@@ -84,7 +84,8 @@ def look(source: Path, options: Options, added: Sequence[str] = ()) -> None:
     raise first or InputError(f"expected rows with text in {source}, found none; check the file")
 
 
-def _check_new(source: Path, row: Row, added: Sequence[str]) -> None:
+def check_new(source: Path, row: Container[str], added: Sequence[str]) -> None:
+    """Raises InputError when a row, or the names of a table's columns, hold a name that is to be added."""
     if there := [name for name in added if name in row]:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise InputError(
@@ -107,7 +108,7 @@ def accept(record: Record, options: Options) -> tuple[list[Row], Fault | None]:
 def text_fault(row: Row, column: str) -> Fault | None:
     """What is wrong with the text of a row."""
     if column not in row:
-        return Fault(f"a column {column!r}", _names(list(row)), "pass --text-column NAME")
+        return Fault(f"a column {column!r}", shown(list(row)), "pass --text-column NAME")
     text = row[column]
     if not isinstance(text, str):
         kind = "nothing" if text is None else f"a value of type {type(text).__name__}"
@@ -117,11 +118,11 @@ def text_fault(row: Row, column: str) -> Fault | None:
     return Fault("a text", "NUL characters in it", "mend or drop the row") if "\0" in text else None
 
 
-def _names(columns: list[Any]) -> str:
+def shown(columns: list[Any]) -> str:
     """The names of columns, or how many where one may be text of the data, as in the first line of a bare .csv."""
-    shown = columns[:_NAMES_SHOWN]
-    if all(str(name).isascii() and str(name).isidentifier() and len(str(name)) <= _NAME_LENGTH for name in shown):
-        return ", ".join(map(str, shown)) or "none"
+    first = columns[:_NAMES_SHOWN]
+    if all(str(name).isascii() and str(name).isidentifier() and len(str(name)) <= _NAME_LENGTH for name in first):
+        return ", ".join(map(str, first)) or "none"
     return f"{len(columns)} other" + ("s" if len(columns) > 1 else "")
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from wijha.chunks import check_new, shown
 from wijha.classifier import Classifier, default_model
 from wijha.errors import InputError
 from wijha.extras import need
@@ -50,6 +51,8 @@ def predict_with_ray(arguments: Namespace) -> None:
     sources, root = _sources(arguments, out)
     model = str(Path(os.path.abspath(arguments.model or default_model())))
     classifier = Classifier.load(model, runtime=arguments.runtime)  # a wrong model is told here, in one sentence
+    for path in sources:
+        check_new(path, pq.read_schema(path).names, added_columns(classifier.schema))
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order, context.enable_progress_bars = True, False
     _start(ray, arguments.workers)
@@ -113,7 +116,7 @@ def _check(path: Path, column: str) -> None:
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"expected a whole .parquet file at {path}, got another; write it again") from error
     if column not in names:
-        raise InputError(f"expected a column {column!r} in {path}, found {', '.join(names)}; pass --text-column NAME")
+        raise InputError(f"expected a column {column!r} in {path}, found {shown(names)}; pass --text-column NAME")
 
 
 def _partitions(path: Path, root: Path) -> list[str]:

@@ -130,6 +130,17 @@ def test_a_worker_that_fails_ends_in_one_sentence_and_leaves_nothing(
     assert not out.exists() and not (tmp_path / ".out.part").exists()
 
 
+@pytest.mark.skipif(find_spec("ray") is None, reason='ray is not installed: pip install "wijha[ray]"')
+def test_ray_writes_over_no_column(
+    archive: Path, tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = archive / "year=2024" / "rows.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("jerusalem_status_stance", table["text"]), path)
+    assert main(["predict", str(archive), str(tmp_path / "out"), "--engine", "ray", "--model", str(model)]) == 2
+    assert "that is to be added, found jerusalem_status_stance" in capsys.readouterr().err
+
+
 def spark_adapter(model: Path) -> dict[str, object]:
     """What the code of the documentation defines."""
     text = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
