@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from train.documents import fill
+from train.tables import markdown
 from wijha.classifier import default_model
 from wijha.errors import InputError
 from wijha.files import write_json
@@ -44,10 +45,11 @@ def model_argument(parser: argparse.ArgumentParser) -> None:
 
 def machine() -> dict[str, Any]:
     """Processor, cores in use, memory, load and versions."""
+    known = features()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "processor": processor() or platform.processor(),
-        "features": [flag for flag in _FLAGS if flag in features()],
+        "features": [flag for flag in _FLAGS if flag in known],
         "cores": threads(),
         "memory_gib": round(memory, 1),
         "load": round(os.getloadavg()[0], 2),
@@ -72,12 +74,12 @@ def report(name: str, title: str, unit: str, rows: Sequence[Mapping[str, Any]], 
     rows = [{**row, "times": round(better(row, rows[0]), 2)} for row in rows]
     here = machine()
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    lines = [f"**{title}** ({unit})", "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    lines += [f"| {' | '.join(_cell(row.get(key, '')) for key in columns)} |" for row in rows]
-    lines += ["", "; ".join(f"{key} {_cell(value)}" for key, value in here.items())]
-    print("\n" + "\n".join(lines))
+    table = markdown(columns, [[_cell(row.get(key, "")) for key in columns] for row in rows])
+    facts = "; ".join(f"{key} {_cell(value)}" for key, value in here.items())
+    page = f"**{title}** ({unit})\n\n{table}\n\n{facts}"
+    print(f"\n{page}")
     write_json(RESULTS / f"{name}.json", {"title": title, "unit": unit, "machine": here, "rows": rows})
-    fill(RESULTS.parent / "README.md", {name: "\n".join(lines)})
+    fill(RESULTS.parent / "README.md", {name: page})
 
 
 def _cell(value: Any) -> str:

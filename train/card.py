@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from train.robustness import table as robustness_table
-from train.tables import HEADLINE, remarks
+from train.tables import HEADLINE, markdown, remarks
 from wijha.classifier import read_settings
 from wijha.files import write_text
 from wijha.schema import Schema
@@ -100,12 +100,11 @@ def write_card(folder: Path) -> None:
 
 def markdown_table(result: dict[str, Any]) -> str:
     """The headline scores of model and baselines with 95 % intervals, as Markdown."""
-    lines = [f"| {result['sentences']:,} sentences | " + " | ".join(HEADLINE.values()) + " |"]
-    lines.append("|---" * (len(HEADLINE) + 1) + "|")
+    rows = []
     for name, system in result["systems"].items():
         cells = []
         for key in HEADLINE:
             low, high = system["intervals"][key]
             cells.append(f"{system['scores'][key]:.3f} ({low:.3f}-{high:.3f})")
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        rows.append([name, *cells])
+    return markdown([f"{result['sentences']:,} sentences", *HEADLINE.values()], rows)

@@ -27,7 +27,7 @@ from train.data import file_sha256, label_numbers, load_examples
 from train.evaluation import training_examples
 from train.finetune import finetune
 from train.scores import cell_counts, evaluate_counts, intervals, paired_differences, resampled, resampling_weights
-from train.tables import HEADLINE, SCORES
+from train.tables import HEADLINE, SCORES, markdown
 from wijha.classifier import Classifier
 from wijha.errors import InputError
 from wijha.files import write_json
@@ -51,7 +51,7 @@ def main() -> None:
             raise InputError(f"expected variants of {arguments.config}, got {', '.join(unknown)}; see the file")
         for variant in config.variants:
             recipe(config, variant, config.seeds[0], OUTPUT / name)  # a wrong setting is said before hours of training
-        for variant in arguments.only or config.variants:
+        for variant in arguments.only:
             for seed in config.seeds:
                 trained(config, variant, seed, OUTPUT / name)
         if not arguments.only:
@@ -129,7 +129,7 @@ def table(result: Mapping[str, Any]) -> str:
     """A row a system as Markdown: means over its runs with intervals, and what the first score gained, with p."""
     keys, reference = result["scores"], next(iter(result["systems"]))
     head = ["system", "runs", *(SCORES[key] for key in keys), f"{SCORES[keys[0]]} minus {reference}"]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    rows = []
     for name, system in result["systems"].items():
         cells = [name, str(len(system["seeds"]))]
         for key in keys:
@@ -138,8 +138,8 @@ def table(result: Mapping[str, Any]) -> str:
         gain = system[f"minus_{reference}"][keys[0]]
         spread = "{:+.3f} to {:+.3f}".format(*gain["interval"])
         cells.append("" if name == reference else f"{gain['mean']:+.3f} ({spread}), p {gain['p']:.3f}")
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        rows.append(cells)
+    return markdown(head, rows)
 
 
 if __name__ == "__main__":

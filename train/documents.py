@@ -16,7 +16,7 @@ from typing import Any
 from train.card import markdown_table
 from train.command import one_sentence_errors
 from train.compare import table as comparison
-from train.tables import HEADLINE
+from train.tables import HEADLINE, markdown
 from wijha.errors import InputError
 from wijha.files import write_json, write_text
 
@@ -65,8 +65,7 @@ def results_table() -> str:
     groups: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(RESULTS.glob("*.json")):
         groups.setdefault(path.stem.rpartition("-seed")[0], []).append(json.loads(path.read_text(encoding="utf-8")))
-    lines = ["| run | seeds | training sentences | " + " | ".join(HEADLINE.values()) + " |"]
-    lines.append("|---" * (len(HEADLINE) + 3) + "|")
+    rows = []
     for name, runs in groups.items():
         cells = []
         for key in HEADLINE:
@@ -74,8 +73,8 @@ def results_table() -> str:
             spread = f" ({min(values):.3f}-{max(values):.3f})" if len(values) > 1 else ""
             cells.append(f"{statistics.mean(values):.3f}{spread}")
         trained = runs[0]["run"]["sentences"]["train"]
-        lines.append(f"| {name} | {len(runs)} | {trained:,} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        rows.append([name, str(len(runs)), f"{trained:,}", *cells])
+    return markdown(["run", "seeds", "training sentences", *HEADLINE.values()], rows)
 
 
 def compared_tables() -> str:
@@ -114,14 +113,10 @@ def blocks() -> dict[str, str]:
 def speed_table(result: dict[str, Any]) -> str:
     """The rows of benchmarks/inference.py, and the machine that they were measured on."""
     columns = list(dict.fromkeys(name for row in result["rows"] for name in row))
-    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    for row in result["rows"]:
-        cells = [
-            f"{v:,.0f}" if isinstance(v, float) and v >= 100 else str(v) for v in (row.get(n, "") for n in columns)
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
+    values = ([row.get(name, "") for name in columns] for row in result["rows"])
+    rows = [[f"{v:,.0f}" if isinstance(v, float) and v >= 100 else str(v) for v in row] for row in values]
     here = result["machine"]
-    return "\n".join([*lines, "", f"{here['cores']} cores of {here['processor']} ({', '.join(here['features'])})"])
+    return f"{markdown(columns, rows)}\n\n{here['cores']} cores of {here['processor']} ({', '.join(here['features'])})"
 
 
 def cost_line(result: dict[str, Any]) -> str:

@@ -60,7 +60,7 @@ def finetune(config: FinetuneConfig) -> Path:
     if empty := [name for name in ("train", "development") if not splits[name]]:
         raise InputError(f"expected rows of several stories in every split, got none for {', '.join(empty)}; add data")
     print(describe_data(files, config.optional_data, splits), flush=True)
-    data = checksums(files)
+    trained_on = {"data": checksums(files), "sentences": {name: len(rows) for name, rows in splits.items()}}
 
     set_seed(config.seed)
     tokenizer = load_tokenizer(config)
@@ -79,7 +79,9 @@ def finetune(config: FinetuneConfig) -> Path:
         callbacks=[EarlyStoppingCallback(config.patience)],
     )
     with PartialState().main_process_first():  # one process tidies up, the others find it done
-        checkpoint = resumable(config, data | checksums(sorted(Path(config.encoder).glob("*.safetensors"))))
+        checkpoint = resumable(
+            config, trained_on["data"] | checksums(sorted(Path(config.encoder).glob("*.safetensors")))
+        )
     trainer.train(resume_from_checkpoint=checkpoint)
 
     folder = config.output / "model"
@@ -88,7 +90,7 @@ def finetune(config: FinetuneConfig) -> Path:
             unseal(folder)
             trainer.model.half().save_pretrained(folder)  # what is scored below is what ships
             tokenizer.save_pretrained(folder)
-        finish(folder, as_dict(config), files, splits, {"data": data})
+        finish(folder, as_dict(config), splits, trained_on)
     leave_together()
     return folder
 
@@ -96,22 +98,20 @@ def finetune(config: FinetuneConfig) -> Path:
 def finish(
     folder: Path,
     settings: dict[str, Any],
-    files: Sequence[Path],
     splits: Mapping[str, Sequence[Example]],
-    trained_on: Mapping[str, Any] | None = None,
+    trained_on: Mapping[str, Any],
 ) -> None:
     """What a folder of weights and tokenizer gets last: temperatures, scores beside the baselines, card, manifest.
 
-    `trained_on` are the checksums (`data`) and sizes (`sentences`) of what training read, where those of the files may
-    be others by now. Raises InputError for a full disk; the folder is removed then.
+    `trained_on` are the checksums (`data`) and sizes (`sentences`) of what training read. Raises InputError for a full
+    disk; the folder is removed then.
     """
     with room_for(folder, "the model"):
         calibrate(folder, splits["development"])
         classifier = Classifier.load(folder)
         baselines = Baselines(splits["train"], classifier.schema)
         results = {name: score(classifier, splits[name], baselines) for name in ("development", "test") if splits[name]}
-        run = {**provenance(settings, files, splits), **(trained_on or {})}
-        write_json(folder / "metrics.json", {"run": run, **results})
+        write_json(folder / "metrics.json", {"run": provenance(settings, trained_on), **results})
         write_card(folder)
         seal(folder)
     last = list(results)[-1]

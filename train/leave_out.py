@@ -22,7 +22,7 @@ from train.command import one_sentence_errors, overrides
 from train.config import FinetuneConfig, load_config
 from train.evaluation import evaluate_model
 from train.finetune import finetune
-from train.tables import HEADLINE
+from train.tables import HEADLINE, markdown
 from wijha.errors import InputError
 from wijha.files import write_json
 from wijha.records import Row, read_rows, write_rows
@@ -89,14 +89,13 @@ def group_of(row: Row, by: str) -> str:
 
 def table(results: dict[str, Any]) -> str:
     """The headline scores of every system on every group, as Markdown."""
-    lines = ["| left out | sentences | system | " + " | ".join(HEADLINE.values()) + " |"]
-    lines.append("|---" * (len(HEADLINE) + 3) + "|")
+    rows = []
     for group, result in results.items():
         for name, system in result["systems"].items():
             spans = [(system["scores"][key], *system["intervals"][key]) for key in HEADLINE]
             cells = [f"{value:.3f} ({low:.3f}-{high:.3f})" for value, low, high in spans]
-            lines.append(f"| {group} | {result['sentences']:,} | {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+            rows.append([group, f"{result['sentences']:,}", name, *cells])
+    return markdown(["left out", "sentences", "system", *HEADLINE.values()], rows)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,9 @@ def pretrain(config: PretrainConfig) -> Path:
             update(optimizers, config.learning_rate * schedule(step / steps, config))
             state.global_step = step + 1
             due = state.global_step % config.checkpoint_every == 0 or state.global_step == steps
-            if (stop.stopping() or due) and accelerator.is_main_process:
+            if not (stop.stopping() or due):
+                continue
+            if accelerator.is_main_process:
                 rate = (state.global_step - done) * config.batch * config.block / (time.monotonic() - started)
                 log(config, state.global_step, steps, loss, validate(model, held_out, masker, config), rate)
                 save_checkpoint(config, model, optimizers, state.global_step)

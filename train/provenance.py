@@ -10,7 +10,7 @@ from typing import Any
 
 from accelerate import PartialState
 
-from train.data import Example, file_sha256
+from train.data import Example
 
 PACKAGES = ("torch", "transformers", "datasets", "evaluate", "accelerate", "tokenizers", "numpy", "scikit-learn")
 
@@ -23,14 +23,11 @@ def describe_data(files: Sequence[Path], optional: Sequence[Path], splits: Mappi
     return f"data: {', '.join(map(str, files))} ({sizes} sentences){note}"
 
 
-def provenance(
-    settings: Mapping[str, Any], files: Sequence[Path], splits: Mapping[str, Sequence[Example]]
-) -> dict[str, Any]:
-    """Config, data checksums, split sizes, versions, machine and number of processes of a run."""
+def provenance(settings: Mapping[str, Any], trained_on: Mapping[str, Any]) -> dict[str, Any]:
+    """Config, what training read (checksums as `data`, sizes as `sentences`), versions, machine and processes."""
     return {
         "config": dict(settings),
-        "data": {str(path): file_sha256(path) for path in files},
-        "sentences": {name: len(rows) for name, rows in splits.items()},
+        **trained_on,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "machine": f"{platform.system()} {platform.machine()}",
         "processes": PartialState().num_processes,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from train.command import one_sentence_errors
 from train.documents import fill
+from train.tables import markdown
 from wijha.errors import InputError
 from wijha.files import write_json
 
@@ -95,9 +96,8 @@ def proved(words: str) -> str:
 def table() -> str:
     """Each promise with the command that proves it, what that said last, when, and of which commit."""
     figures = last_said()
-    lines = ["| promise | proved by `python -m pytest ...` | last said |", "|---|---|---|"]
-    lines += [f"| {promise} | `{words}` | {_cell(figures.get(words))} |" for promise, words in PROMISES.items()]
-    return "\n".join(lines)
+    rows = [[promise, f"`{words}`", _cell(figures.get(words))] for promise, words in PROMISES.items()]
+    return markdown(["promise", "proved by `python -m pytest ...`", "last said"], rows)
 
 
 def _cell(figure: dict[str, str] | None) -> str:

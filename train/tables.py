@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 HEADLINE = {
@@ -13,6 +14,15 @@ HEADLINE = {
 }
 
 SCORES = {**HEADLINE, "macro_f1": "macro-F1", "favg2_by_topic": "Favg2, mean of targets"}
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    return "\n".join([_line(head), "|---" * len(head) + "|", *map(_line, rows)])
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def score_table(result: dict[str, Any], title: str) -> str:

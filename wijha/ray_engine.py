@@ -48,11 +48,12 @@ def predict_with_ray(arguments: Namespace) -> None:
     """
     ray = _ray()
     out = Path(os.path.abspath(arguments.target))
-    sources, root = _sources(arguments, out)
+    columns, root = _sources(arguments, out)
+    sources = list(columns)
     model = str(Path(os.path.abspath(arguments.model or default_model())))
     classifier = Classifier.load(model, runtime=arguments.runtime)  # a wrong model is told here, in one sentence
-    for path in sources:
-        check_new(path, pq.read_schema(path).names, added_columns(classifier.schema))
+    for path, names in columns.items():
+        check_new(path, names, added_columns(classifier.schema))
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order, context.enable_progress_bars = True, False
     _start(ray, arguments.workers)
@@ -95,28 +96,31 @@ def _start(ray: Any, workers: int) -> None:
         raise InputError(f"expected more than {workers} CPUs for {workers} workers, found {found}; lower --workers")
 
 
-def _sources(arguments: Namespace, out: Path) -> tuple[list[Path], Path]:
-    """The input files, checked, and the folder below which their paths tell partitions."""
+def _sources(arguments: Namespace, out: Path) -> tuple[dict[Path, list[str]], Path]:
+    """The input files, checked, with their columns; and the folder below which their paths tell partitions."""
     if given := [name for name in _LOCAL_ONLY if getattr(arguments, name)]:
         raise InputError(f"expected no --{given[0]} with --engine ray, found it; use --engine local for it")
     if out.exists():
         raise InputError(f"expected no output at {arguments.target} yet, found one; remove it or name another folder")
     pairs = pair_up(arguments.sources, out, "parquet")
     paths = [Path(os.path.abspath(pair.source)) for pair in pairs]
+    columns = {}
     for path in paths:
         if path.suffix != ".parquet":
             raise InputError(f"expected .parquet files for --engine ray, got {path.name}; convert it")
-        _check(path, arguments.text_column)
-    return paths, paths[0].parents[len(Path(pairs[0].name).parts) - 1]
+        columns[path] = _columns(path, arguments.text_column)
+    return columns, paths[0].parents[len(Path(pairs[0].name).parts) - 1]
 
 
-def _check(path: Path, column: str) -> None:
+def _columns(path: Path, column: str) -> list[str]:
+    """Names of the columns of a file that has this one."""
     try:
-        names = pq.read_schema(path).names
+        names: list[str] = pq.read_schema(path).names
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"expected a whole .parquet file at {path}, got another; write it again") from error
     if column not in names:
         raise InputError(f"expected a column {column!r} in {path}, found {shown(names)}; pass --text-column NAME")
+    return names
 
 
 def _partitions(path: Path, root: Path) -> list[str]:

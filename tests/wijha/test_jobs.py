@@ -466,6 +466,6 @@ def test_memory_does_not_grow_with_rows(tmp_path: Path, model: Path) -> None:
     for count in (100_000, 1_000_000):
         source = tmp_path / f"{count}.jsonl"
         write_source(source, count)
-        words = ["predict", str(source), str(tmp_path / f"{count}.out.jsonl"), "--model", str(model)]
-        peaks.append(measured("-m", "wijha.cli", *words)[2])
+        command = ["predict", str(source), str(tmp_path / f"{count}.out.jsonl"), "--model", str(model)]
+        peaks.append(measured("-m", "wijha.cli", *command)[2])
     assert peaks[1] - peaks[0] < 40, f"{peaks[0]:.0f} MB at 100,000 rows, {peaks[1]:.0f} MB at 1,000,000"
