@@ -121,11 +121,18 @@ class Classifier:
         for number, text in enumerate(texts):
             if not isinstance(text, str):
                 raise InputError(f"expected a text, got {type(text).__name__} at position {number}; give only str")
-        shape = (len(texts), len(self.schema.topics), len(self.schema.labels))
-        if not texts:
+        return self.logits_of(self.token_ids(texts))
+
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """What the model reads of each text: token ids, special tokens included, cut at the model's length."""
+        return self._encoder.ids(texts)
+
+    def logits_of(self, ids: Sequence[Sequence[int]]) -> np.ndarray:
+        """The model's raw outputs for token ids that `token_ids` gave, shape (texts, topics, labels)."""
+        shape = (len(ids), len(self.schema.topics), len(self.schema.labels))
+        if not ids:
             return np.zeros(shape, dtype=np.float32)
         runtime, pad = self.runtime, self._encoder.pad
-        ids = self._encoder.ids(texts)
         rows = map_batched(
             ids,
             [len(row) for row in ids],
@@ -135,10 +142,6 @@ class Classifier:
             runtime.workers,
         )
         return np.stack(rows).reshape(shape)
-
-    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """What the model reads of each text: token ids, special tokens included, cut at the model's length."""
-        return self._encoder.ids(texts)
 
     @cached_property
     def tokenizer(self) -> Any:

@@ -23,7 +23,7 @@ from wijha.identity import input_states, model_state
 from wijha.joining import join
 from wijha.ledger import Entry, Ledger, UnfinishedError, writing
 from wijha.paths import Pair, Places
-from wijha.predict import added_columns, classified
+from wijha.predict import added_columns, computed, named
 from wijha.records import Row, row_count
 from wijha.writing import encode
 
@@ -120,8 +120,8 @@ def _how_to_go_on(rows: int, places: Places, inputs: int) -> str:
 
 
 def _work(ledger: Ledger, begun: States, places: Places, classifier: Classifier, options: Options) -> None:
-    """One thread reads the next chunk and one writes the last while this one computes: three chunks at most."""
-    todo = _todo(begun, options, ledger.count)
+    """One thread reads and tokenises the next chunk and one writes the last while this one computes: three at most."""
+    todo = _tokenised(_todo(begun, options, ledger.count), classifier, options)
     written: Future[None] | None = None
     with (
         _progress(begun, ledger.rows_in) as bar,
@@ -131,11 +131,11 @@ def _work(ledger: Ledger, begun: States, places: Places, classifier: Classifier,
         upcoming = reader.submit(next, todo, None)
         while (item := upcoming.result()) is not None:
             upcoming = reader.submit(next, todo, None)
-            number, pair, chunk = item
-            rows = list(classified(chunk.rows, classifier, options.column))
+            number, pair, chunk, ids = item
+            logits = computed(ids, classifier)
             if written:
                 written.result()
-            written = writer.submit(_write, ledger, places, number, pair, chunk, rows)
+            written = writer.submit(_write, ledger, places, number, pair, chunk, named(logits, classifier))
             bar.update(chunk.rows_in)
         if written:
             written.result()
@@ -159,6 +159,14 @@ def _todo(begun: States, options: Options, done: int) -> Iterator[tuple[int, Pai
         _check_unchanged(pair, begun)
 
 
+def _tokenised(
+    todo: Iterable[tuple[int, Pair, Chunk]], classifier: Classifier, options: Options
+) -> Iterator[tuple[int, Pair, Chunk, list[list[int]]]]:
+    """The chunks with the token ids of their rows."""
+    for number, pair, chunk in todo:
+        yield number, pair, chunk, classifier.token_ids([row[options.column] for row in chunk.rows])
+
+
 def _check_unchanged(pair: Pair, begun: States) -> None:
     try:
         same = input_states([pair]) == [begun[pair]]
@@ -173,7 +181,8 @@ def _check_unchanged(pair: Pair, begun: States) -> None:
         )
 
 
-def _write(ledger: Ledger, places: Places, number: int, pair: Pair, chunk: Chunk, rows: list[Row]) -> None:
+def _write(ledger: Ledger, places: Places, number: int, pair: Pair, chunk: Chunk, added: Iterable[Row]) -> None:
+    rows = [{**row, **found} for row, found in zip(chunk.rows, added, strict=True)]
     part = encode(rows, pair.target.suffix, _types(pair)) if rows else b""
     bad = [json.dumps(quarantine_entry(pair.name, record), ensure_ascii=False) + "\n" for record in chunk.faults]
     entry = Entry(number, pair.name, chunk.first, chunk.last, chunk.rows_in, len(rows), len(bad), "")

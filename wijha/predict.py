@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from wijha.batching import windows
@@ -19,11 +20,22 @@ def added_columns(schema: Schema) -> list[str]:
     return [f"{name}_{kind}" for name in schema.topic_names for kind in ("stance", "score")]
 
 
-def classified(rows: Iterable[Row], classifier: Classifier, column: str) -> Iterator[Row]:
-    """The rows with label and calibrated probability of each topic; every row has a text in `column`."""
-    for window in windows(rows):
-        for row, found in zip(window, _results([row[column] for row in window], classifier), strict=True):
-            yield {**row, **found}
+def computed(ids: list[list[int]], classifier: Classifier) -> np.ndarray:
+    """Raw outputs for the token ids of any number of texts, a window at a time: shape (texts, topics, labels)."""
+    return np.concatenate([classifier.logits_of(window) for window in windows(ids)] or [classifier.logits_of([])])
+
+
+def named(logits: np.ndarray, classifier: Classifier) -> Iterator[dict[str, Any]]:
+    """The added columns of each row, in order: label and calibrated probability of each topic."""
+    names, labels = classifier.schema.topic_names, classifier.schema.label_names
+    probabilities = classifier.calibrated(logits)
+    best, score = probabilities.argmax(axis=-1), probabilities.max(axis=-1)
+    for numbers, values in zip(best.tolist(), score.tolist(), strict=True):
+        found = {}
+        for name, number, value in zip(names, numbers, values, strict=True):
+            found[f"{name}_stance"] = labels[number]
+            found[f"{name}_score"] = round(value, 4)
+        yield found
 
 
 def classify_table(table: pa.Table, classifier: Classifier, column: str = "text") -> pa.Table:
@@ -34,24 +46,12 @@ def classify_table(table: pa.Table, classifier: Classifier, column: str = "text"
     texts = table[column].to_pylist()
     good = [number for number, text in enumerate(texts) if text_fault({column: text}, column) is None]
     rows: list[Row] = [{} for _ in texts]
-    for window in windows(good):
-        for number, found in zip(window, _results([texts[i] for i in window], classifier), strict=True):
-            rows[number] = found
+    logits = computed(classifier.token_ids([texts[i] for i in good]), classifier)
+    for number, found in zip(good, named(logits, classifier), strict=True):
+        rows[number] = found
     for name in added_columns(classifier.schema):
         kind = pa.string() if name.endswith("_stance") else pa.float64()
         values = pa.array([row.get(name) for row in rows], type=kind)
         place = table.column_names.index(name) if name in table.column_names else -1
         table = table.append_column(name, values) if place < 0 else table.set_column(place, name, values)
     return table
-
-
-def _results(texts: list[str], classifier: Classifier) -> Iterator[dict[str, Any]]:
-    names, labels = classifier.schema.topic_names, classifier.schema.label_names
-    probabilities = classifier.probabilities(texts)
-    best, score = probabilities.argmax(axis=-1), probabilities.max(axis=-1)
-    for numbers, values in zip(best.tolist(), score.tolist(), strict=True):
-        found = {}
-        for name, number, value in zip(names, numbers, values, strict=True):
-            found[f"{name}_stance"] = labels[number]
-            found[f"{name}_score"] = round(value, 4)
-        yield found

@@ -28,7 +28,7 @@ from wijha.chunks import Options, chunks
 from wijha.cli import main
 from wijha.ledger import Ledger
 from wijha.manifest import write_manifest
-from wijha.predict import classified
+from wijha.predict import computed
 from wijha.records import write_rows
 
 ROWS, CHUNK = 160, 8
@@ -236,9 +236,9 @@ def before_chunk(monkeypatch: pytest.MonkeyPatch) -> dict[int, Callable[[], obje
 
     def acting(*arguments: Any) -> Any:
         acts.setdefault(next(places), lambda: None)()
-        return classified(*arguments)
+        return computed(*arguments)
 
-    monkeypatch.setattr("wijha.jobs.classified", acting)
+    monkeypatch.setattr("wijha.jobs.computed", acting)
     return acts
 
 
