@@ -49,7 +49,9 @@ def fit_keywords(
     for topic in schema.topic_names:
         seen = Counter(example.labels[topic] for example in train)
         stance = max(schema.label_names[1:], key=lambda label: seen[label])
-        expression = re.compile("|".join(f"(?:{pattern})" for pattern in patterns[topic]))
+        expression = re.compile(
+            "|".join(f"(?:{_normalizer.normalize_str(str(pattern))})" for pattern in patterns[topic])
+        )
         rules.append((expression, schema.label_names.index(stance)))
     return lambda texts: np.array(
         [[number if expression.search(text) else 0 for expression, number in rules] for text in texts]

@@ -41,6 +41,11 @@ def _mapped(*pairs: tuple[str, str]) -> Change:
     return lambda text, dice: text.translate(table)
 
 
+def _either(old: str, alphabets: tuple[str, ...]) -> Change:
+    """Each of the characters `old` becomes the one in its place in one of `alphabets`, drawn anew each time."""
+    return lambda text, dice: "".join(dice.choice(alphabets)[old.index(c)] if c in old else c for c in text)
+
+
 def _presentation_forms(text: str, dice: Random) -> str:
     return "".join(dice.choice(_FORMS[c]) if c in _FORMS else c for c in text.replace("لا", "\ufefb"))
 
@@ -59,23 +64,22 @@ SPELLINGS: dict[str, Change] = {
     "bidi controls": _behind(_BIDI, _LETTERS, 0.2),
     "Arabic letter mark": _behind(["\u061c"], _LETTERS, 0.05),
     "presentation forms": _presentation_forms,
-    "Persian kaf and yeh": _mapped(("كيى", "کیی")),
+    "Persian and Urdu letters": _either("كيه", ("کیہ", "ڪےھ")),
     "alef without hamza": _mapped(("أإآ", "ااا")),
+    "hamza without its seat": _mapped(("ؤئ", "وي")),
     "decomposed hamza": lambda text, dice: unicodedata.normalize("NFD", text),
     "yeh for alef maksura": _mapped(("ى", "ي")),
+    "heh for teh marbuta": _mapped(("ة", "ه")),
     "Arabic-Indic digits": _mapped(("0123456789", "٠١٢٣٤٥٦٧٨٩")),
     "Persian digits": _mapped(("0123456789", "۰۱۲۳۴۵۶۷۸۹")),
     "quotation marks": _quotes,
+    "Latin comma and question mark": _mapped(("،؛؟", ",;?")),
     "doubled spaces": lambda text, dice: text.replace(" ", "  "),
     "other spaces": lambda text, dice: "".join(dice.choice("\u00a0\t\u2009 ") if c == " " else c for c in text),
 }
 """What the encoder's normaliser covers: the token ids are equal, so the labels are."""
 
 LOOSE: dict[str, Change] = {
-    "heh for teh marbuta": _mapped(("ة", "ه")),
-    "hamza without its seat": _mapped(("ؤئ", "وي")),
-    "Urdu heh": _mapped(("ه", "ہ")),
-    "Latin comma and question mark": _mapped(("،؛؟", ",;?")),
     "no quotation marks": lambda text, dice: text.translate(dict.fromkeys(map(ord, "«»“”„\"'"))),
     "no full stop": lambda text, dice: text.rstrip(" ."),
 }

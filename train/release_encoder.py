@@ -32,7 +32,8 @@ tags: [arabic, news, bert]
 A stock BERT of {layers} layers x {hidden}, {vocabulary:,} WordPieces, half precision, {megabytes:.0f} MB,
 pre-trained on Arabic news and encyclopaedia text by masked language modelling (whole words). It needs no
 download and starts fast on a CPU; it is made to be fine-tuned (`make train`). Normalisation (NFKC; marks and
-invisible controls removed; alef, yeh, kaf, digits, quotation marks and case folded) is part of `tokenizer.json`.
+invisible controls removed; alef, yeh, the seats of hamza, teh marbuta, Persian and Urdu letters, digits, punctuation
+and case folded) is part of `tokenizer.json`.
 
 ## Pre-training
 

@@ -1,13 +1,30 @@
-"""The encoder's tokenizer: Arabic normalisation and WordPiece, both inside tokenizer.json."""
+"""The encoder's tokenizer: Arabic normalisation and WordPiece, both inside tokenizer.json.
+
+    python -m train.tokenizer ENCODER     # after a change of OURS: gives an encoder that is there the new steps
+
+Its pieces are then spelt as the steps spell them and keep their numbers, so that no weight changes. Of pieces that
+become one the commonest in data/written.jsonl stays; the others are left unused.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
+from collections import Counter, defaultdict
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from train.command import one_sentence_errors
 from wijha.errors import InputError
+from wijha.files import write_text
+from wijha.manifest import write_manifest
+from wijha.records import read_rows
+
+TEXT = Path("data/written.jsonl")
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
@@ -30,12 +47,32 @@ STEPS: dict[str, list[normalizers.Normalizer]] = {
     "remove_marks": [normalizers.Replace(Regex(_REMOVED), "")],
     "fold_alef": [normalizers.Replace(Regex("[\u0623\u0625\u0622\u0671]"), "\u0627")],  # hamza, madda, wasla
     "fold_yeh": [normalizers.Replace(Regex("[\u0649\u06cc]"), "\u064a")],  # alef maksura, Farsi yeh
-    "fold_persian": [normalizers.Replace("\u06a9", "\u0643"), normalizers.Replace("\u06cc", "\u064a")],  # keheh, yeh
+    "fold_persian": [  # letters of Persian, Urdu and Sindhi keyboards: kaf, yeh, heh
+        normalizers.Replace(Regex("[\u06a9\u06aa]"), "\u0643"),
+        normalizers.Replace(Regex("[\u06cc\u06d2]"), "\u064a"),
+        normalizers.Replace(Regex("[\u06be\u06c1\u06d5]"), "\u0647"),
+    ],
+    "fold_hamza": [normalizers.Replace("\u0624", "\u0648"), normalizers.Replace("\u0626", "\u064a")],  # its seat stays
+    "fold_teh_marbuta": [normalizers.Replace("\u0629", "\u0647")],
+    "fold_punctuation": [normalizers.Replace(*pair) for pair in ("\u060c,", "\u061b;", "\u061f?")],
     "fold_digits": _digits(),
     "fold_quotes": [normalizers.Replace(Regex(_DOUBLE_QUOTES), '"'), normalizers.Replace(Regex(_SINGLE_QUOTES), "'")],
     "lowercase": [normalizers.Lowercase()],
 }
-OURS = ("nfkc", "remove_marks", "fold_alef", "fold_yeh", "fold_persian", "fold_digits", "fold_quotes", "lowercase")
+OURS = tuple(STEPS)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("encoder", type=Path)
+    folder = parser.parse_args().encoder
+    with one_sentence_errors():
+        path = folder / "tokenizer.json"
+        tokenizer, unused = respelt(_tokenizer(path), (str(row["text"]) for _, row in read_rows(TEXT)))
+        write_text(path, tokenizer.to_str(pretty=True))
+        write_manifest(folder)
+    print(f"{path}: {', '.join(OURS)}; {unused} pieces are spelt like a commoner one and no longer used")
 
 
 def normalization_steps(names: Iterable[str]) -> list[normalizers.Normalizer]:
@@ -64,3 +101,31 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, max_length: int) -> P
     )
     names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True))
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_length, **names)
+
+
+def respelt(tokenizer: Tokenizer, texts: Iterable[str]) -> tuple[Tokenizer, int]:
+    """The tokenizer with the steps of OURS, every piece with its number, and how many pieces are left unused."""
+    seen = Counter(number for text in texts for number in tokenizer.encode(text).ids)
+    normalizer = normalizers.Sequence(normalization_steps(OURS))
+    alike: defaultdict[str, list[int]] = defaultdict(list)
+    for piece, number in sorted(tokenizer.get_vocab().items(), key=lambda item: (-seen[item[1]], item[1])):
+        alike[piece if piece in SPECIAL else normalizer.normalize_str(piece)].append(number)
+    vocabulary = {piece: numbers[0] for piece, numbers in alike.items()}
+    unused = [number for numbers in alike.values() for number in numbers[1:]]
+    vocabulary |= {f"[unused{number}]": number for number in unused}
+    changed: dict[str, Any] = json.loads(tokenizer.to_str())
+    changed["model"]["vocab"] = dict(sorted(vocabulary.items(), key=lambda item: item[1]))
+    result = Tokenizer.from_str(json.dumps(changed))
+    result.normalizer = normalizer
+    return result, len(unused)
+
+
+def _tokenizer(path: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_str(path.read_text(encoding="utf-8"))
+    except Exception as error:  # the library raises no narrower class
+        raise InputError(f"expected a tokenizer at {path}, got: {error}; name the folder of an encoder") from error
+
+
+if __name__ == "__main__":
+    main()

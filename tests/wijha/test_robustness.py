@@ -24,7 +24,7 @@ def texts() -> list[str]:
     """160 sentences of the corpus and one in which every change finds something."""
     with open(ROOT / "data" / "written.jsonl", encoding="utf-8") as lines:
         made = [json.loads(line)["text"] for line in islice(lines, 0, 4_800, 30)]
-    return [*made, 'إلى مدى «القرار 2254» و"نعم" الآن: لا، كان يؤمن شيئا هنا في القاعة؟.']
+    return [*made, 'إلى مدى «القرار 2254» و"نعم" الآن: لا، كان يؤمن بكل شيئا هنا في القاعة؟.']
 
 
 @pytest.mark.parametrize("name", SPELLINGS)
