@@ -31,7 +31,7 @@ lock: setup  ## resolve requirements.lock anew after a change of pyproject.toml 
 	@$(PIP) pip-tools
 	@{ sed '/^[^#]/,$$d' requirements.lock; $(BIN)/pip-compile --quiet --generate-hashes --unsafe-package torch --strip-extras \
 	  --no-emit-index-url --no-emit-find-links --no-emit-options --no-header --no-annotate --constraint constraints.txt \
-	  --extra train --extra dev --output-file - pyproject.toml | sed '/^# WARNING/,$$d'; } > .lock.part
+	  --extra train --extra dev --extra cpu --output-file - pyproject.toml | sed '/^# WARNING/,$$d'; } > .lock.part
 	@mv .lock.part requirements.lock
 
 test-minimal: setup  ## the tests with the oldest versions that pyproject.toml allows, in .venv-minimal

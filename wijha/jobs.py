@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -142,10 +143,12 @@ def _work(ledger: Ledger, begun: States, places: Places, classifier: Classifier,
 
 
 def _progress(pairs: Iterable[Pair], done: int) -> Any:
-    """A bar with rows/s and time left, on a terminal only; without a total where rows are not cheap to count."""
+    """A bar with rows/s and time left, on a terminal only; without a total where an input breaks off."""
+    if not sys.stderr.isatty():
+        return tqdm(disable=True)
     counts = [row_count(pair.source) for pair in pairs]
     total = None if None in counts else sum(count or 0 for count in counts)
-    return tqdm(total=total, initial=done, unit=" rows", unit_scale=True, disable=None)
+    return tqdm(total=total, initial=done, unit=" rows", unit_scale=True)
 
 
 def _todo(begun: States, options: Options, done: int) -> Iterator[tuple[int, Pair, Chunk]]:

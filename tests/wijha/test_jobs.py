@@ -228,6 +228,18 @@ def test_signals_end_with_a_sentence(tmp_path: Path, model: Path, number: int, c
     assert not out.exists() and events(out) >= 4
 
 
+def test_a_bar_counts_to_the_end_on_a_terminal_only(
+    tmp_path: Path, source: Path, model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = tmp_path / "in.jsonl.gz"
+    packed.write_bytes(gzip.compress(source.read_bytes()))
+    assert main(words(packed, tmp_path / "quiet.jsonl", model)) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    assert main(words(packed, tmp_path / "out.jsonl", model)) == 0
+    assert re.search(rf"100%.* {ROWS + 3}/{ROWS + 3} .*rows/s", capsys.readouterr().err)
+
+
 @pytest.fixture
 def before_chunk(monkeypatch: pytest.MonkeyPatch) -> dict[int, Callable[[], object]]:
     """What is done before chunks are computed, by how many were before; afterwards all of them are keys."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
+from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,6 +20,7 @@ from wijha import Classifier
 from wijha.batching import batches, map_batched
 from wijha.chunks import Options
 from wijha.jobs import run
+from wijha.ledger import Entry, Ledger
 from wijha.paths import Places, pair_up
 from wijha.records import read_rows
 from wijha.text import sentences
@@ -135,6 +138,61 @@ def test_any_chunk_size_gives_the_same_bytes(
             for name, rows in (("one", 4_096), ("many", chunk_rows))
         )
         assert one == many and one[0]
+
+
+chunk = st.tuples(st.binary(max_size=6), st.binary(max_size=6))
+files = st.tuples(st.sampled_from(["part", "quarantine"]), st.integers(0, 4))
+
+
+@settings(max_examples=60)
+@given(made=st.lists(chunk, min_size=1, max_size=5), cut=st.none() | st.integers(0, 2_000), turned=st.sets(files))
+def test_a_ledger_keeps_what_is_whole_and_nothing_else(
+    made: list[tuple[bytes, bytes]], cut: int | None, turned: set[tuple[str, int]]
+) -> None:
+    with TemporaryDirectory() as folder:
+        job = Path(folder) / "job"
+        _filled(job, made, first=0)
+        before = contents(job)
+        whole = _damaged(job, cut, turned)
+        with closing(Ledger(job)) as ledger:
+            ledger.open(IDENTITY, resume=True, restart=False)
+            assert ledger.count == whole
+            assert [entry.chunk for entry in ledger.entries()] == list(range(whole))
+        _filled(job, made, first=whole)
+        assert contents(job) == before
+
+
+IDENTITY = {"inputs": [{"name": "in"}], "model": "m", "options": {}}
+
+
+def contents(job: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in job.iterdir()}
+
+
+def _filled(job: Path, made: list[tuple[bytes, bytes]], first: int) -> None:
+    """Open the ledger, or go on with it, and add the chunks from `first` on."""
+    with closing(Ledger(job)) as ledger:
+        ledger.open(IDENTITY, resume=True, restart=False)
+        assert ledger.count == first
+        for number, (part, bad) in enumerate(made[first:], first):
+            ledger.add(Entry(number, "in", number, number, 1, len(part), len(bad), ""), part, bad)
+
+
+def _damaged(job: Path, cut: int | None, turned: set[tuple[str, int]]) -> int:
+    """Cut the ledger off and turn the first bit of files of chunks; returns how many from the first are whole."""
+    path = job / "ledger.jsonl"
+    ends = list(accumulate(map(len, path.read_bytes().splitlines(keepends=True))))
+    if cut is not None:
+        path.write_bytes(path.read_bytes()[:cut])
+    whole = [cut is None or end <= cut for end in ends]
+    for kind, number in turned:
+        file = job / f"{number:08}.{kind}"
+        if file.exists():
+            data = bytearray(file.read_bytes())
+            data[0] ^= 1
+            file.write_bytes(data)
+            whole[number] = False
+    return [*whole, False].index(False)
 
 
 def _outcome(source: Path, out: Path, classifier: Classifier, options: Options) -> tuple[Any, bytes]:

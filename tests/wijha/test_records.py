@@ -127,10 +127,15 @@ def test_a_header_that_repeats_a_name(tmp_path: Path) -> None:
         list(records(tmp_path / "in.csv"))
 
 
-def test_rows_are_counted_where_that_is_cheap(tmp_path: Path) -> None:
-    for name, count in (("a.jsonl", 3), ("a.csv", None), ("a.parquet", 3)):
-        write_rows([{"text": TEXT}] * 3, tmp_path / name)
-        assert row_count(tmp_path / name) == count
+def test_rows_are_counted_in_every_format(tmp_path: Path) -> None:
+    for name in ("a.jsonl", "a.csv", "a.parquet"):
+        write_rows([{"text": TEXT}, {"text": f"{TEXT}\n{TEXT}"}, {"text": TEXT}], tmp_path / name)
+        assert row_count(tmp_path / name) == 3
+    for name, pack in (("a.csv.gz", gzip.compress), ("a.jsonl.xz", lzma.compress)):
+        (tmp_path / name).write_bytes(pack((tmp_path / Path(name).stem).read_bytes()))
+        assert row_count(tmp_path / name) == 3
+    (tmp_path / "cut.csv.gz").write_bytes((tmp_path / "a.csv.gz").read_bytes()[:-9])
+    assert row_count(tmp_path / "cut.csv.gz") is None
 
 
 def test_an_article_without_a_sentence_is_a_fault() -> None:
