@@ -49,6 +49,8 @@ def main() -> None:
             raise InputError(f"expected scores among {', '.join(SCORES)}, got {', '.join(unknown)}; mend the file")
         if unknown := [variant for variant in arguments.only if variant not in config.variants]:
             raise InputError(f"expected variants of {arguments.config}, got {', '.join(unknown)}; see the file")
+        if not config.evaluate.exists():
+            raise InputError(f"expected sentences to score in {config.evaluate}, found none; see {arguments.config}")
         for variant in config.variants:
             recipe(config, variant, config.seeds[0], OUTPUT / name)  # a wrong setting is said before hours of training
         for variant in arguments.only:

@@ -209,6 +209,13 @@ def as_dict(config: Any) -> dict[str, Any]:
     return {name: _plain(value) for name, value in plain.items()}
 
 
+def is_same_run(config: Any, kept: dict[str, Any]) -> bool:
+    """Whether `kept`, the settings that a run began with, are `config`; one newer than the run stood at its default."""
+    required = [field.name for field in dataclasses.fields(config) if field.default is dataclasses.MISSING]
+    defaults = as_dict(type(config)(**{name: getattr(config, name) for name in required}))
+    return bool(defaults | kept == as_dict(config))
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]

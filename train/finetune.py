@@ -11,7 +11,6 @@ Settings of the config can be changed on the command line: --epochs 3 --seed 7
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -27,7 +26,7 @@ from train.calibration import calibrate
 from train.card import write_card
 from train.checkpoints import newest_whole, room_for
 from train.command import leave_together, run
-from train.config import FinetuneConfig, as_dict
+from train.config import FinetuneConfig, as_dict, is_same_run
 from train.data import Example, encode, file_sha256, load_examples, split
 from train.evaluation import score
 from train.losses import TopicLoss, label_weights
@@ -191,12 +190,9 @@ def resumable(config: FinetuneConfig, inputs: Mapping[str, str]) -> Path | None:
 
 
 def _difference(config: FinetuneConfig, inputs: Mapping[str, str], kept: Path, sums: Path) -> str:
-    """What of a run that has begun is not as it is now; a setting that is newer than the run stood at its default."""
-    if kept.exists():
-        required = [field.name for field in dataclasses.fields(config) if field.default is dataclasses.MISSING]
-        defaults = as_dict(FinetuneConfig(**{name: getattr(config, name) for name in required}))
-        if defaults | json.loads(kept.read_text(encoding="utf-8")) != as_dict(config):
-            return "config"
+    """What of a run that has begun is not as it is now."""
+    if kept.exists() and not is_same_run(config, json.loads(kept.read_text(encoding="utf-8"))):
+        return "config"
     if sums.exists():
         begun_with = json.loads(sums.read_text(encoding="utf-8"))
         return ", ".join(sorted({name for name, _ in begun_with.items() ^ inputs.items()}))

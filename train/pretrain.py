@@ -21,7 +21,7 @@ from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedT
 
 from train.checkpoints import drop_old, newest_whole, room_for, write_manifest
 from train.command import leave_together, run
-from train.config import PretrainConfig, as_dict
+from train.config import PretrainConfig, as_dict, is_same_run
 from train.embeddings import svd_embeddings
 from train.masking import MaskedTask, WordMasker, validate
 from train.plain_text import read_texts
@@ -90,13 +90,13 @@ def pretrain(config: PretrainConfig) -> Path:
 def prepare(config: PretrainConfig) -> PreTrainedTokenizerFast:
     """Tokenizer and token shards on disk, made once; refuses the leftovers of another config."""
     config.output.mkdir(parents=True, exist_ok=True)
-    kept, settings = config.output / "config.json", as_dict(config)
-    if kept.exists() and json.loads(kept.read_text(encoding="utf-8")) != settings:
+    kept = config.output / "config.json"
+    if kept.exists() and not is_same_run(config, json.loads(kept.read_text(encoding="utf-8"))):
         raise InputError(
             f"expected the config that started {config.output}, got another one; "
             "resume with that config or choose another output"
         )
-    write_json(kept, settings)
+    write_json(kept, as_dict(config))
     folder = config.output / "tokenizer"
     if not (config.output / "shards" / "manifest.json").exists():
         tokenizer = (

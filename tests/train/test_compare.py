@@ -100,6 +100,7 @@ def test_a_wrong_setting_is_said_before_any_training(
     for change, said in (
         ({"variants": {"good": {}, "bad": {"batches": 3}}}, "unknown setting 'batches'"),
         ({"scores": ["f1"]}, "expected scores among"),
+        ({"evaluate": "gone.jsonl"}, "expected sentences to score in gone.jsonl, found none"),
     ):
         (folder / "wrong.yaml").write_text(yaml.safe_dump(chosen | change), encoding="utf-8")
         monkeypatch.setattr(compare, "OUTPUT", folder / "wrong")

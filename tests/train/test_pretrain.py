@@ -151,6 +151,17 @@ def test_another_config_is_refused(config: PretrainConfig) -> None:
         pretrain(config)
 
 
+def test_a_setting_that_is_newer_than_a_run_stood_at_its_default(config: PretrainConfig) -> None:
+    recipe.prepare(config)
+    path = config.output / "config.json"
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({name: value for name, value in kept.items() if name != "muon"}), encoding="utf-8")
+    with pytest.raises(InputError, match="got another one"):
+        recipe.prepare(dataclasses.replace(config, muon=True))
+    recipe.prepare(config)
+    assert json.loads(path.read_text(encoding="utf-8")) == kept
+
+
 def test_a_shard_cut_short_is_noticed(config: PretrainConfig) -> None:
     pretrain(dataclasses.replace(config, tokens=4 * 16))
     shard = config.output / "shards" / "train.u16"
