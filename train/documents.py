@@ -16,6 +16,7 @@ from typing import Any
 from train.card import markdown_table
 from train.command import one_sentence_errors
 from train.compare import table as comparison
+from train.leave_out import table as left_out
 from train.tables import HEADLINE, markdown
 from wijha.errors import InputError
 from wijha.files import write_json, write_text
@@ -32,7 +33,8 @@ def main() -> None:
         for model in map(Path, sys.argv[1:]):
             keep_result(model)
         fill(Path("README.md"), blocks())
-        fill(Path("configs/README.md"), {"results": results_table(), "compared": compared_tables()})
+        runs = {"results": results_table(), "compared": compared_tables(), "left-out": left_out_tables()}
+        fill(Path("configs/README.md"), runs)
         fill(Path("data/README.md"), {"parts": parts_table()})
         if SPEED.exists():
             fill(Path("docs/cluster.md"), {"cost": cost_line(json.loads(SPEED.read_text(encoding="utf-8")))})
@@ -85,6 +87,17 @@ def compared_tables() -> str:
         on = result["evaluated_on"]
         title = f"`configs/compare/{path.stem}.yaml`, {on['rows']:,} sentences of {on['file']}:"
         tables.append(f"{title}\n\n{comparison(result)}\n")
+    return "\n".join(tables)
+
+
+def left_out_tables() -> str:
+    """What `train.leave_out` wrote, a table each."""
+    tables = []
+    for path in sorted((RESULTS / "leave-out").glob("*.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        used = result["config"]
+        title = f"By {path.stem}: {' and '.join(used['data'])}, {used['epochs']} epochs, seed {used['seed']}:"
+        tables.append(f"{title}\n\n{left_out(result['groups'])}\n")
     return "\n".join(tables)
 
 

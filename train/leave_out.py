@@ -5,7 +5,8 @@
 
 The groups are those with the most sentences that carry a topic. Each model is a whole fine-tuning run in
 runs/leave-out/BY/GROUP, which goes on where it was stopped; the scores, beside the TF-IDF baseline that saw as little,
-go into configs/results/leave-out-BY.json and, as a table, onto the screen.
+go into configs/results/leave-out/BY.json and, as a table, onto the screen; `python -m train.documents` puts it into
+configs/README.md.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from train.command import one_sentence_errors, overrides
-from train.config import FinetuneConfig, load_config
+from train.config import FinetuneConfig, as_dict, load_config
 from train.evaluation import evaluate_model
 from train.finetune import finetune
 from train.tables import HEADLINE, markdown
@@ -28,7 +29,7 @@ from wijha.files import write_json
 from wijha.records import Row, read_rows, write_rows
 from wijha.schema import Schema
 
-OUTPUT, RESULTS = Path("runs/leave-out"), Path("configs/results")
+OUTPUT, RESULTS = Path("runs/leave-out"), Path("configs/results/leave-out")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
@@ -41,9 +42,9 @@ def main() -> None:
     arguments, rest = parser.parse_known_args()
     with one_sentence_errors():
         config = load_config(FinetuneConfig, arguments.config, **overrides(rest))
-        results = leave_out(config, arguments.by, arguments.groups, OUTPUT / arguments.by)
-        write_json(RESULTS / f"leave-out-{arguments.by}.json", results)
-        print(table(results))
+        groups = leave_out(config, arguments.by, arguments.groups, OUTPUT / arguments.by)
+        write_json(RESULTS / f"{arguments.by}.json", {"config": as_dict(config), "groups": groups})
+        print(table(groups))
 
 
 def leave_out(config: FinetuneConfig, by: str, groups: int, folder: Path) -> dict[str, Any]:
