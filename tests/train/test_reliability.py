@@ -47,6 +47,14 @@ def test_a_broken_promise_stands_as_failed_and_the_others_are_proved(commit: str
     assert f"| fails | `test_a.py` | failed ({now['date']}, {commit}) |\n" in Path("README.md").read_text()
 
 
+def test_only_what_is_named_is_proved(commit: str) -> None:
+    reliability.RESULTS.parent.mkdir()
+    reliability.prove("test_c")
+    assert list(json.loads(reliability.RESULTS.read_text(encoding="utf-8"))) == [PROMISES["holds"]]
+    with pytest.raises(InputError, match=r"expected a part of a command .* got test_d; see README"):
+        reliability.prove("test_d")
+
+
 def test_a_commit_whose_files_were_changed_says_so(commit: str) -> None:
     git("tag", "v1")
     assert reliability.commit_now() == commit
