@@ -39,8 +39,10 @@ PROMISES = {
     "a changed byte of a model is noticed at load; pickle, code in a config and weights that are not finite are "
     "refused": "tests/wijha/test_manifest.py tests/wijha/test_safety.py",
     "a model still says what it said when it was made (`wijha info --check`)": "tests/wijha/test_golden.py",
-    "diacritics, tatweel, invisible controls, presentation forms, Persian and Urdu letters, the spellings of hamza, teh "
-    "marbuta and alef maksura, digits, quotation marks, punctuation and spaces give the same token ids": "tests/wijha/test_robustness.py",
+    "diacritics, tatweel, invisible controls, presentation forms, Persian and Urdu letters, the spellings of hamza, "
+    "teh marbuta and alef maksura, digits, quotation marks, punctuation and spaces give the same token ids": (
+        "tests/wijha/test_robustness.py"
+    ),
     "10,000 made-up strings never crash the classifier": f"tests/wijha/test_fuzz.py {SLOW}",
     "splitting, order, records and ledger hold for made-up input": "tests/wijha/test_properties.py",
     "cells that a spreadsheet would run are defused, HTML is shown as text, no link leads out of the output folder, "
