@@ -38,7 +38,8 @@ _SINGLE_QUOTES = "[\u2018-\u201b\u2032\u0060\u00b4]"
 
 
 def _digits() -> list[normalizers.Normalizer]:
-    return [normalizers.Replace(Regex(f"[{chr(0x660 + i)}{chr(0x6F0 + i)}]"), str(i)) for i in range(10)]
+    pairs = [(chr(base + i), str(i)) for base in (0x0660, 0x06F0) for i in range(10)]
+    return [normalizers.Replace(*pair) for pair in pairs]
 
 
 STEPS: dict[str, list[normalizers.Normalizer]] = {
