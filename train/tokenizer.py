@@ -37,25 +37,25 @@ _DOUBLE_QUOTES = "[\u00ab\u00bb\u201c-\u201f\u2039\u203a\u300c\u300d]"
 _SINGLE_QUOTES = "[\u2018-\u201b\u2032\u0060\u00b4]"
 
 
-def _digits() -> list[normalizers.Normalizer]:
-    pairs = [(chr(base + i), str(i)) for base in (0x0660, 0x06F0) for i in range(10)]
-    return [normalizers.Replace(*pair) for pair in pairs]
+def _each(old: str, new: str) -> list[normalizers.Normalizer]:
+    """Each character of `old` becomes `new`, a step each: three plain steps take less time than one with a Regex."""
+    return [normalizers.Replace(character, new) for character in old]
 
 
 STEPS: dict[str, list[normalizers.Normalizer]] = {
     "nfkc": [normalizers.NFKC()],
     "remove_marks": [normalizers.Replace(Regex(_REMOVED), "")],
-    "fold_alef": [normalizers.Replace(Regex("[\u0623\u0625\u0622\u0671]"), "\u0627")],  # hamza, madda, wasla
-    "fold_yeh": [normalizers.Replace(Regex("[\u0649\u06cc]"), "\u064a")],  # alef maksura, Farsi yeh
+    "fold_alef": _each("\u0623\u0625\u0622\u0671", "\u0627"),  # hamza above and below, madda, wasla
+    "fold_yeh": _each("\u0649\u06cc", "\u064a"),  # alef maksura, Farsi yeh
     "fold_persian": [  # letters of Persian, Urdu and Sindhi keyboards: kaf, yeh, heh
-        normalizers.Replace(Regex("[\u06a9\u06aa]"), "\u0643"),
-        normalizers.Replace(Regex("[\u06cc\u06d2]"), "\u064a"),
-        normalizers.Replace(Regex("[\u06be\u06c1\u06d5]"), "\u0647"),
+        *_each("\u06a9\u06aa", "\u0643"),
+        *_each("\u06cc\u06d2", "\u064a"),
+        *_each("\u06be\u06c1\u06d5", "\u0647"),
     ],
-    "fold_hamza": [normalizers.Replace("\u0624", "\u0648"), normalizers.Replace("\u0626", "\u064a")],  # its seat stays
-    "fold_teh_marbuta": [normalizers.Replace("\u0629", "\u0647")],
-    "fold_punctuation": [normalizers.Replace(*pair) for pair in ("\u060c,", "\u061b;", "\u061f?")],
-    "fold_digits": _digits(),
+    "fold_hamza": [*_each("\u0624", "\u0648"), *_each("\u0626", "\u064a")],  # its seat stays
+    "fold_teh_marbuta": _each("\u0629", "\u0647"),
+    "fold_punctuation": [*_each("\u060c", ","), *_each("\u061b", ";"), *_each("\u061f", "?")],
+    "fold_digits": [step for i in range(10) for step in _each(chr(0x660 + i) + chr(0x6F0 + i), str(i))],
     "fold_quotes": [normalizers.Replace(Regex(_DOUBLE_QUOTES), '"'), normalizers.Replace(Regex(_SINGLE_QUOTES), "'")],
     "lowercase": [normalizers.Lowercase()],
 }
