@@ -199,6 +199,9 @@ class OpenVinoRuntime:
         path = folder / "openvino" / _FILES[precision]
         self._compiled: Any = openvino.Core().compile_model(path, "CPU", options)
         self._idle: deque[Any] = deque()
+        # The first array that OpenVINO takes makes it look numpy up, under a lock of its own: two threads that do so at
+        # once, one with that lock and one with the interpreter's, would wait for each other for ever.
+        self.logits([[0]], 0)
 
     def logits(self, rows: Sequence[Sequence[int]], pad: int) -> np.ndarray:
         """See Runtime. May be called from several threads: each takes a request of its own."""

@@ -88,6 +88,28 @@ def test_batches_in_several_threads_keep_their_order(
     assert np.abs(classifier.probabilities(texts * 20) - expected).max() < 1e-4
 
 
+_RACE = """
+import sys, threading
+from pathlib import Path
+from wijha.runtime import OpenVinoRuntime
+runtime, start = OpenVinoRuntime(Path(sys.argv[1]), "f32"), threading.Barrier(8)
+sys.setswitchinterval(1e-6)
+def first():
+    start.wait()
+    runtime.logits([[2, 5, 3]], 0)
+threads = [threading.Thread(target=first) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+@openvino_is_here
+@pytest.mark.parametrize("attempt", range(4))
+def test_the_first_threads_do_not_wait_for_each_other(folder: Path, attempt: int) -> None:
+    """A new process each: without an inference before the threads one in three hung for ever."""
+    subprocess.run([sys.executable, "-c", _RACE, str(folder)], timeout=120, check=True)
+
+
 @pytest.fixture(scope="module")
 def exported(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model through `train.export`."""
