@@ -10,6 +10,7 @@ import json
 import re
 import statistics
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,24 +82,29 @@ def results_table() -> str:
 
 def compared_tables() -> str:
     """What `train.compare` wrote, a table each."""
-    tables = []
-    for path in sorted((RESULTS / "compare").glob("*.json")):
-        result = json.loads(path.read_text(encoding="utf-8"))
+
+    def titled(name: str, result: dict[str, Any]) -> str:
         on = result["evaluated_on"]
-        title = f"`configs/compare/{path.stem}.yaml`, {on['rows']:,} sentences of {on['file']}:"
-        tables.append(f"{title}\n\n{comparison(result)}\n")
-    return "\n".join(tables)
+        return f"`configs/compare/{name}.yaml`, {on['rows']:,} sentences of {on['file']}:\n\n{comparison(result)}\n"
+
+    return _each_of("compare", titled)
 
 
 def left_out_tables() -> str:
     """What `train.leave_out` wrote, a table each."""
-    tables = []
-    for path in sorted((RESULTS / "leave-out").glob("*.json")):
-        result = json.loads(path.read_text(encoding="utf-8"))
+
+    def titled(name: str, result: dict[str, Any]) -> str:
         used = result["config"]
-        title = f"By {path.stem}: {' and '.join(used['data'])}, {used['epochs']} epochs, seed {used['seed']}:"
-        tables.append(f"{title}\n\n{left_out(result['groups'])}\n")
-    return "\n".join(tables)
+        title = f"By {name}: {' and '.join(used['data'])}, {used['epochs']} epochs, seed {used['seed']}:"
+        return f"{title}\n\n{left_out(result['groups'])}\n"
+
+    return _each_of("leave-out", titled)
+
+
+def _each_of(folder: str, titled: Callable[[str, dict[str, Any]], str]) -> str:
+    """`titled` of the name and the content of every result in a folder of configs/results."""
+    paths = sorted((RESULTS / folder).glob("*.json"))
+    return "\n".join(titled(path.stem, json.loads(path.read_text(encoding="utf-8"))) for path in paths)
 
 
 def parts_table() -> str:
