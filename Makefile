@@ -24,7 +24,7 @@ setup: .venv/ready  ## make the environment in .venv and install everything (not
 	@$(PYTHON) -m venv .venv
 	@$(PIP) torch==2.13.0
 	@$(PIP) --require-hashes --no-deps --requirement requirements.lock
-	@$(PIP) --no-deps --editable .
+	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 lock: setup  ## resolve requirements.lock anew after a change of pyproject.toml or constraints.txt (needs the network)
