@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -52,7 +52,7 @@ class Entry:
     rows_out: int
     quarantined: int
     sha256: str
-    """Of the output rows and the quarantined ones, in this order."""
+    """Of what stands above, the output rows and the quarantined ones, in this order."""
 
 
 class Ledger:
@@ -125,7 +125,7 @@ class Ledger:
             if (
                 entry.input not in same
                 or entry.chunk != self.count
-                or entry.sha256 != _sha256(self.part(entry), self.quarantined(entry))
+                or entry != _sealed(entry, self.part(entry), self.quarantined(entry))
             ):
                 break
             self.count, self.rows_in, end = self.count + 1, self.rows_in + entry.rows_in, end_of_line
@@ -161,7 +161,7 @@ class Ledger:
         self._store(f"{entry.chunk:08}.part", part)
         self._store(f"{entry.chunk:08}.quarantine", quarantined)
         sync(self.folder)
-        line = json.dumps(asdict(entry) | {"sha256": _sha256(part, quarantined)}, ensure_ascii=False)
+        line = json.dumps(asdict(_sealed(entry, part, quarantined)), ensure_ascii=False)
         with self._append() as file:
             file.write(line.encode() + b"\n")
             file.flush()
@@ -221,8 +221,9 @@ def _content(path: Path) -> bytes:
     return path.read_bytes() if path.exists() else b""
 
 
-def _sha256(*parts: bytes) -> str:
+def _sealed(entry: Entry, part: bytes, quarantined: bytes) -> Entry:
+    """The entry with its checksum."""
     digest = hashlib.sha256()
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.hexdigest()
+    for piece in (json.dumps(asdict(replace(entry, sha256=""))).encode(), part, quarantined):
+        digest.update(len(piece).to_bytes(8, "big") + piece)
+    return replace(entry, sha256=digest.hexdigest())

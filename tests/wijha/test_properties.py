@@ -162,6 +162,20 @@ def test_a_ledger_keeps_what_is_whole_and_nothing_else(
         assert contents(job) == before
 
 
+def test_a_byte_of_the_ledger_that_changes_costs_its_line_and_those_behind(tmp_path: Path) -> None:
+    job = tmp_path / "job"
+    _filled(job, [(b"ab", b""), (b"cde", b"f")], first=0)
+    lines = (job / "ledger.jsonl").read_bytes()
+    first = lines.index(b"\n") + 1
+    for place in range(len(lines)):
+        damaged = bytearray(lines)
+        damaged[place] ^= 1  # of a digit it makes another
+        (job / "ledger.jsonl").write_bytes(damaged)
+        with closing(Ledger(job)) as ledger:
+            ledger.open(IDENTITY, resume=True, restart=False)
+            assert ledger.count == (place >= first), place
+
+
 IDENTITY = {"inputs": [{"name": "in"}], "model": "m", "options": {}}
 
 
