@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import common, inference, scaling, startup, tokenizer, training
+from benchmarks import common, inference, scaling, startup, stopping, tokenizer, training
 from train.config import FinetuneConfig
 
-NAMES = ("inference", "startup", "scaling", "tokenizer", "training")
+NAMES = ("inference", "startup", "stopping", "scaling", "tokenizer", "training")
 
 
 @pytest.fixture
@@ -29,6 +29,7 @@ def runs(model: Path, settings: dict[str, object], tmp_path: Path) -> dict[str, 
     return {
         "inference": lambda: inference.run(model, 16, 8, tmp_path),
         "startup": lambda: startup.run(model, 1),
+        "stopping": lambda: stopping.run(model, 1, 20_000),
         "scaling": lambda: scaling.run(model, [8]),
         "tokenizer": lambda: tokenizer.run(model, 16),
         "training": lambda: training.run(config, 2),

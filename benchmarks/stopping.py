@@ -1,0 +1,73 @@
+"""From a signal to the end of a running `wijha predict`, in seconds: the longest of several, each at another moment.
+
+python -m benchmarks.stopping [MODEL] [--repeats 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.common import ROOT, model_argument, one_sentence, report, texts
+from wijha.classifier import read_settings
+from wijha.errors import InputError
+
+ROWS = 200_000
+_SIGNALS = {"SIGTERM": signal.SIGTERM, "Ctrl-C (SIGINT)": signal.SIGINT}
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    model_argument(parser)
+    parser.add_argument("--repeats", type=int, default=5, help="jobs a signal; the longest end is taken")
+    arguments = parser.parse_args()
+    with one_sentence():
+        run(arguments.model, arguments.repeats)
+
+
+def run(model: Path, repeats: int, rows: int = ROWS) -> None:
+    """Stop jobs by every signal and report. Raises InputError when a job ends before its signal."""
+    read_settings(model)
+    moments, found = random.Random(13), []
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "in.jsonl"
+        source.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts(rows)), encoding="utf-8")
+        for name, number in _SIGNALS.items():
+            outs = [Path(folder) / f"{number.name}-{at}.jsonl" for at in range(repeats)]
+            ends = [end(source, out, model, number, moments.random()) for out in outs]
+            found.append({"stopped by": name, "seconds": round(max(ends), 2), "jobs": repeats})
+    title = "From a signal to the end of a running job"
+    report("stopping", title, "the longest", found, lambda row, first: first["seconds"] / row["seconds"])
+
+
+def end(source: Path, out: Path, model: Path, number: signal.Signals, moment: float) -> float:
+    """Seconds from the signal, sent `moment` seconds after a job has done its first chunk, to its end."""
+    ledger = out.with_name(f"{out.name}.job") / "ledger.jsonl"
+    job = subprocess.Popen(
+        [sys.executable, "-m", "wijha.cli", "predict", str(source), str(out), "--model", str(model)],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        env=os.environ,
+    )
+    while job.poll() is None and not (ledger.exists() and ledger.stat().st_size):
+        time.sleep(0.01)
+    time.sleep(moment)
+    sent = time.perf_counter()
+    job.send_signal(number)
+    if job.wait() != 128 + number:
+        raise InputError(f"expected a job that the signal stops, got exit code {job.returncode}; give it more rows")
+    return time.perf_counter() - sent
+
+
+if __name__ == "__main__":
+    main()
