@@ -49,7 +49,7 @@ class PretrainConfig:
     masking: tuple[float, float] = (0.3, 0.15)
     """Share of masked pieces at the first and at the last step; whole words are masked."""
     init: Path | None = None
-    """Folder `masked_lm` of an earlier run to go on from, with its tokenizer; its width wins over that here."""
+    """Folder `masked_lm` of an earlier run, or an encoder, to go on from, with its tokenizer; its width wins."""
     bag_of_words: float = 0.0
     """Weight of predicting a block's words from [CLS] alone, which gives the classifier's input something to say."""
     svd_tokens: int = 8_000_000
@@ -89,6 +89,8 @@ class FinetuneConfig:
     """The run's folder: checkpoints, the model, its metrics."""
     optional_data: tuple[Path, ...] = ()
     """Labelled files that are used where they are there, such as hydrated annotations."""
+    mean_layer: bool = False
+    """A new layer on top in which [CLS] begins as the mean of the words, for encoders that are trained by that mean."""
     normalize: tuple[str, ...] = ()
     """Normalisation steps put before the encoder's own tokenizer; ours needs none. See train/tokenizer.py."""
     epochs: int = 6

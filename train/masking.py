@@ -17,7 +17,11 @@ class WordMasker:
         self.config = config
         self.cls, self.sep, self.mask = tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.mask_token_id
         pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
-        self.continues = torch.tensor([piece.startswith("##") for piece in pieces])
+        if any(piece.startswith("##") for piece in pieces):
+            continues = [piece.startswith("##") for piece in pieces]
+        else:  # SentencePiece marks where a word begins
+            continues = [not piece.startswith(("\u2581", "[")) for piece in pieces]
+        self.continues = torch.tensor(continues)
 
     def __call__(self, blocks: torch.Tensor, progress: float, step: int) -> tuple[torch.Tensor, ...]:
         """(batch, block-1) ids -> inputs (batch, block), positions (batch, k) to predict, their true ids (batch, k)."""

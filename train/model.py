@@ -7,7 +7,14 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from tokenizers import normalizers
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.models.bert.modeling_bert import BertLayer
 
 from train.config import FinetuneConfig
 from train.tokenizer import normalization_steps
@@ -50,6 +57,8 @@ def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
             dtype=torch.float32,
             use_safetensors=Path(config.encoder).exists() or None,  # many on the hub have a pickle alone
         )
+        if config.mean_layer:
+            add_mean_layer(model)
     setattr(model.config, SETTINGS, {"schema": schema.to_dict()})
     if config.length > model.config.max_position_embeddings:
         raise InputError(
@@ -57,6 +66,26 @@ def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
             f"got {config.length}; lower it"
         )
     return model
+
+
+@torch.no_grad()
+def add_mean_layer(model: PreTrainedModel) -> None:
+    """Put a layer on top that begins by adding to each word, [CLS] too, the mean of all: even attention, value and
+    output the identity, the rest small. Raises InputError for what is no BERT."""
+    if not isinstance(model, BertForSequenceClassification):
+        raise InputError(f"expected a BERT for mean_layer, got {type(model).__name__}; leave mean_layer out")
+    layer, width = BertLayer(model.config), model.config.hidden_size
+    for name, parameter in layer.named_parameters():
+        if name.endswith("bias"):
+            parameter.zero_()
+        elif "LayerNorm" in name:
+            parameter.fill_(1)
+        else:
+            parameter.normal_(0, 0.002 if ".query." in name else 0.02)
+    for identity in (layer.attention.self.value, layer.attention.output.dense):
+        identity.weight.copy_(torch.eye(width))
+    model.bert.encoder.layer.append(layer)
+    model.config.num_hidden_layers += 1
 
 
 def _load(kind: type, encoder: str, **options: object) -> object:

@@ -116,7 +116,12 @@ def build_model(
     in the blocks `train`; without them a checkpoint follows, and they would be lost."""
     attention = "sdpa" if torch.cuda.is_available() else "eager"
     if config.init:
-        model = BertForMaskedLM.from_pretrained(config.init, dtype=torch.float32, attn_implementation=attention)
+        model, found = BertForMaskedLM.from_pretrained(
+            config.init, dtype=torch.float32, attn_implementation=attention, output_loading_info=True
+        )
+        if "cls.predictions.transform.LayerNorm.weight" in found["missing_keys"]:
+            with torch.no_grad():  # an encoder of others: its embeddings are large, and a new head should begin quietly
+                model.cls.predictions.transform.LayerNorm.weight.fill_(0.3)
         return deepen(model, config.layers)
     model = BertForMaskedLM._from_config(
         BertConfig(

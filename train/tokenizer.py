@@ -94,6 +94,11 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, max_length: int) -> P
         vocab_size=vocabulary, min_frequency=2, special_tokens=SPECIAL, limit_alphabet=200, show_progress=False
     )
     tokenizer.train_from_iterator(texts, trainer)
+    return finished(tokenizer, max_length)
+
+
+def finished(tokenizer: Tokenizer, max_length: int) -> PreTrainedTokenizerFast:
+    """`tokenizer` with [CLS] and [SEP] around what it is given, as transformers wants it."""
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",

@@ -3,7 +3,8 @@
     python -m train.topical --corpus DIR
 
 Writes data/topical/documents.local.txt, a document a line: those in which words of `search` and `context` in
-configs/keywords.yaml are frequent. Writes data/unread.local.txt, a sentence a line: those with a word of `search`,
+configs/keywords.yaml are frequent; beside it labelled.local.txt, the labelled sentences of the training split, ten in
+a line. Writes data/unread.local.txt, a sentence a line: those with a word of `search`,
 less what is annotated or nearly a sentence of the real validation news.
 """
 
@@ -18,14 +19,16 @@ from tqdm import tqdm
 
 from train.command import one_sentence_errors
 from train.corpus.duplicates import near_pairs
+from train.data import SPLITS, split_of
 from train.evaluation import REAL_NEWS, searched_words
-from train.hydrate import LABELS, documents, text_files
+from train.hydrate import HYDRATED, LABELS, documents, text_files
 from wijha.files import write_text
 from wijha.records import read_rows
 from wijha.text import key, normalise, sentences
 
-DOCUMENTS = Path("data/topical/documents.local.txt")
+DOCUMENTS, LABELLED = Path("data/topical/documents.local.txt"), Path("data/topical/labelled.local.txt")
 SENTENCES = Path("data/unread.local.txt")
+WRITTEN = Path("data/written.jsonl")
 MOST = 80_000
 _WORDS = range(6, 81)
 _LEAST, _EVERY = 2, 250  # a topical document holds a searched word twice at least, and once in 250 words
@@ -38,7 +41,12 @@ def main() -> None:
     arguments = parser.parse_args()
     with one_sentence_errors():
         chosen = list(topical(all_documents(arguments.corpus)))
-        for path, texts in ((DOCUMENTS, chosen), (SENTENCES, unseen(candidates(arguments.corpus)))):
+        labelled = learned(path for path in (WRITTEN, HYDRATED) if path.exists())
+        for path, texts in (
+            (DOCUMENTS, chosen),
+            (LABELLED, labelled),
+            (SENTENCES, unseen(candidates(arguments.corpus))),
+        ):
             write_text(path, "".join(f"{' '.join(text.split())}\n" for text in texts))
             print(f"{len(texts):,} {path.name.partition('.')[0]} -> {path}")
 
@@ -57,6 +65,14 @@ def topical(texts: Iterable[str]) -> Iterator[str]:
         found = len(words.findall(plain))
         if found >= _LEAST and found * _EVERY >= len(plain.split()):
             yield text
+
+
+def learned(files: Iterable[Path]) -> list[str]:
+    """The sentences of the training split, shuffled and put together by tens, so that blocks hold several stories."""
+    rows = [row for path in files for _, row in read_rows(path)]
+    texts = [str(row["text"]) for row in rows if split_of(str(row["story"])) == SPLITS[0]]
+    random.Random(1).shuffle(texts)
+    return [" ".join(texts[start : start + 10]) for start in range(0, len(texts), 10)]
 
 
 def candidates(corpus: Path, most: int = MOST) -> list[str]:

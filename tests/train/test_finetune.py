@@ -287,3 +287,26 @@ def test_a_checkpoint_of_a_training_can_be_the_encoder(own: FinetuneConfig, mode
     checkpoint = next((model.parent / "checkpoints").iterdir())
     config = dataclasses.replace(own, encoder=str(checkpoint))
     assert load_tokenizer(config) and build_classifier(config, Schema.from_yaml(config.schema))
+
+
+def test_a_mean_layer_begins_with_the_mean_of_the_words_in_cls(own: FinetuneConfig) -> None:
+    schema = Schema.from_yaml(own.schema)
+    plain, crowned = (build_classifier(dataclasses.replace(own, mean_layer=wanted), schema) for wanted in (False, True))
+    words = load_tokenizer(own)("قال الوزير إن الهدنة باقية", return_tensors="pt")
+    with torch.no_grad():
+        below = crowned.bert(**words, output_hidden_states=True).hidden_states[-2]
+        top = crowned.bert.encoder.layer[-1].attention(below)[0]
+    assert crowned.config.num_hidden_layers == plain.config.num_hidden_layers + 1 == len(crowned.bert.encoder.layer)
+    assert torch.allclose(below, plain.bert(**words).last_hidden_state, atol=1e-6)
+    wanted = torch.nn.functional.layer_norm(below[:, 0] + below.mean(1), below.shape[-1:])
+    assert torch.allclose(top[:, 0], wanted, atol=0.05)
+
+
+def test_a_model_with_a_mean_layer_is_a_stock_one(settings: dict[str, object], tmp_path: Path) -> None:
+    folder = finetune(FinetuneConfig(**(settings | {"epochs": 1, "mean_layer": True}), output=tmp_path))  # type: ignore[arg-type]
+    assert main(["info", "--check", "--model", str(folder)]) == 0
+    layers = [
+        {name.split(".layer.")[1].split(".")[0] for name in load_file(where / "model.safetensors") if ".layer." in name}
+        for where in (Path(str(settings["encoder"])), folder)
+    ]
+    assert len(layers[1]) == len(layers[0]) + 1

@@ -145,6 +145,36 @@ def test_masks_are_whole_words_and_known_from_the_step(config: PretrainConfig) -
     assert not ((truth == tokenizer.sep_token_id) | (truth == tokenizer.cls_token_id)).any()
 
 
+def test_words_of_sentencepiece_are_masked_whole_too(config: PretrainConfig) -> None:
+    class Pieces:
+        cls_token_id, sep_token_id, mask_token_id = 2, 3, 4
+
+        def __len__(self) -> int:
+            return 8
+
+        def convert_ids_to_tokens(self, ids: list[int]) -> list[str]:
+            pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "\u2581ال", "قدس", "\u2581في"]
+            return [pieces[number] for number in ids]
+
+    masker = WordMasker(Pieces(), config)  # type: ignore[arg-type]
+    _, (positions, truth) = masker(torch.tensor([[7, 5, 6, 7, 5, 6, 7]] * 64), 0.0, 3)  # two of eight are chosen
+    pairs = [tuple(places) for places, ids in zip(positions.tolist(), truth.tolist(), strict=True) if 5 in ids[:1]]
+    assert pairs and all(second == first + 1 for first, second in pairs)
+
+
+def test_an_encoder_without_a_head_gets_one_that_begins_quietly(config: PretrainConfig, tmp_path: Path) -> None:
+    first = dataclasses.replace(config, tokens=4 * 16)
+    folder = pretrain(first)
+    on = dataclasses.replace(first, init=folder, output=tmp_path / "on")
+    known = dataclasses.replace(on, init=first.output / "masked_lm")
+    tokenizer, blocks = AutoTokenizer.from_pretrained(folder), load_blocks(first.output / "shards", "train", 15)
+    new, old = (
+        recipe.build_model(one, tokenizer, blocks).cls.predictions.transform.LayerNorm.weight for one in (on, known)
+    )
+    assert torch.equal(new, torch.full_like(new, 0.3)) and not torch.equal(old, new)
+    assert len([json.loads(line) for line in (pretrain(on).parent / "log.jsonl").open()]) == 1
+
+
 def test_another_config_is_refused(config: PretrainConfig) -> None:
     pretrain(dataclasses.replace(config, tokens=4 * 16))
     with pytest.raises(InputError, match="expected the config that started"):

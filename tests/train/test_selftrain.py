@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from train import selftrain, topical
-from train.data import load_examples, split
+from train.data import load_examples, split, split_of
 from train.selftrain import label
-from train.topical import candidates, unseen
+from train.topical import candidates, learned, unseen
 from wijha import Classifier, Schema
 from wijha.records import write_rows
 from wijha.text import key
@@ -35,6 +35,16 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_candidates_are_searched_once_and_unread(corpus: Path) -> None:
     assert candidates(corpus) == [WANTED]
+
+
+def test_what_a_model_learns_is_read_before_and_nothing_else(tmp_path: Path) -> None:
+    rows = [{"text": f"جملة {number}", "story": f"s{number}"} for number in range(60)]
+    write_rows(iter(rows), tmp_path / "rows.jsonl")
+    lines = learned([tmp_path / "rows.jsonl"])
+    train = {row["text"] for row in rows if split_of(row["story"]) == "train"}
+    assert 0 < len(train) < 60
+    assert {f"جملة {number}" for line in lines for number in line.split() if number != "جملة"} == train
+    assert [len(line.split()) for line in lines[:-1]] == [20] * (len(lines) - 1)
 
 
 def test_near_copies_of_the_validation_news_stay_out(tmp_path: Path) -> None:
