@@ -30,7 +30,7 @@ from wijha.records import Row, read_rows, write_rows
 from wijha.schema import Schema
 
 OUTPUT, RESULTS = Path("runs/leave-out"), Path("configs/results/leave-out")
-_YEAR = re.compile(r"(?:19|20)\d\d")
+_YEARS = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 
 
 def main() -> None:
@@ -81,11 +81,12 @@ def largest(rows: Sequence[Row], by: str, groups: int, schema: Schema) -> list[s
 
 
 def group_of(row: Row, by: str) -> str:
-    """Outlet or year of a row; empty where it has none."""
+    """Outlet or year of a row; empty where it has none, or no single one."""
     if by == "outlet":
         return str(row.get("outlet") or "")
-    found = _YEAR.search(str(row.get("date") or ""))
-    return found[0] if found else ""
+    date = str(row.get("date") or "")
+    found = _YEARS.findall(date)
+    return found[0] if len(found) == 1 and not date.startswith(("<", ">")) else ""  # "<=2019-04" and ranges are none
 
 
 def table(results: dict[str, Any]) -> str:

@@ -31,8 +31,12 @@ def test_a_model_sees_nothing_of_the_group_that_it_is_scored_on(
 
 
 def test_groups_are_read_from_any_date_and_the_largest_come_first() -> None:
-    rows = [{"date": "Thu, 08/12/2016", "jerusalem_status": "favor"}, {"date": "2013-01-02"}, {"date": "<=2019-04"}]
-    assert [group_of(row, "year") for row in rows] == ["2016", "2013", "2019"]
+    rows = [
+        {"date": "Thu, 08/12/2016", "jerusalem_status": "favor"},
+        {"date": "2013-01-02T10:30"},
+        {"date": "<=2019-04"},
+    ]
+    assert [group_of(row, "year") for row in [*rows, {"date": "2017-2019"}]] == ["2016", "2013", "", ""]
     assert largest(rows, "year", 1, SCHEMA) == ["2016"]
     with pytest.raises(InputError, match="expected data of 2 groups by year, found 1; lower --groups"):
         largest(rows, "year", 2, SCHEMA)
