@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from transformers import pipeline
 
 from wijha import Classifier, InputError
@@ -47,7 +48,14 @@ def test_result_does_not_depend_on_the_batch(classifier: Classifier, rows: list[
 
 def test_stock_pipeline_gives_the_same_logits(model: Path, classifier: Classifier, rows: list[dict[str, str]]) -> None:
     texts = [row["text"] for row in rows[:6]]
-    stock = pipeline("text-classification", model=str(model), device="cpu", top_k=None, function_to_apply="none")
+    stock = pipeline(  # without dtype it computes in the half precision of the file
+        "text-classification",
+        model=str(model),
+        device="cpu",
+        top_k=None,
+        function_to_apply="none",
+        dtype=torch.float32,
+    )
     ours = classifier.logits(texts).reshape(len(texts), -1)
     for numbers, scored in zip(ours, stock(texts), strict=True):
         by_name = {entry["label"]: entry["score"] for entry in scored}
