@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks.common import measured, model_argument, one_sentence, report, texts
 from wijha.classifier import read_settings
+from wijha.records import write_rows
 from wijha.tokenizer import TextEncoder
 
 _PEAK = """import time, torch
@@ -52,7 +53,7 @@ def run(model: Path, sizes: list[int]) -> None:
             chosen = set(cores[:count])
             peak = float(measured("-c", _PEAK, cores=chosen)[0])
             source = Path(folder) / f"{size}.jsonl"
-            source.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts(size)), encoding="utf-8")
+            write_rows(({"text": text} for text in texts(size)), source)
             out = f"{folder}/{count}-{size}.out.jsonl"
             words = ("-m", "wijha.cli", "predict", str(source), out, "--model", str(model))
             _, seconds, megabytes = measured(*words, cores=chosen)

@@ -6,7 +6,6 @@ python -m benchmarks.stopping [MODEL] [--repeats 5]
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import signal
@@ -19,6 +18,7 @@ from pathlib import Path
 from benchmarks.common import ROOT, model_argument, one_sentence, report, texts
 from wijha.classifier import read_settings
 from wijha.errors import InputError
+from wijha.records import write_rows
 
 ROWS = 200_000
 _SIGNALS = {"SIGTERM": signal.SIGTERM, "Ctrl-C (SIGINT)": signal.SIGINT}
@@ -40,7 +40,7 @@ def run(model: Path, repeats: int, rows: int = ROWS) -> None:
     moments, found = random.Random(13), []
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "in.jsonl"
-        source.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts(rows)), encoding="utf-8")
+        write_rows(({"text": text} for text in texts(rows)), source)
         for name, number in _SIGNALS.items():
             outs = [Path(folder) / f"{number.name}-{at}.jsonl" for at in range(repeats)]
             ends = [end(source, out, model, number, moments.random()) for out in outs]

@@ -22,13 +22,13 @@ from train.corpus.duplicates import near_pairs
 from train.data import SPLITS, split_of
 from train.evaluation import REAL_NEWS, searched_words
 from train.hydrate import HYDRATED, LABELS, documents, text_files
+from train.tokenizer import TEXT
 from wijha.files import write_text
 from wijha.records import read_rows
 from wijha.text import key, normalise, sentences
 
 DOCUMENTS, LABELLED = Path("data/topical/documents.local.txt"), Path("data/topical/labelled.local.txt")
 SENTENCES = Path("data/unread.local.txt")
-WRITTEN = Path("data/written.jsonl")
 MOST = 80_000
 _WORDS = range(6, 81)
 _LEAST, _EVERY = 2, 250  # a topical document holds a searched word twice at least, and once in 250 words
@@ -41,7 +41,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with one_sentence_errors():
         chosen = list(topical(all_documents(arguments.corpus)))
-        labelled = learned(path for path in (WRITTEN, HYDRATED) if path.exists())
+        labelled = learned(path for path in (TEXT, HYDRATED) if path.exists())
         for path, texts in (
             (DOCUMENTS, chosen),
             (LABELLED, labelled),
