@@ -89,6 +89,10 @@ class FinetuneConfig:
     """The run's folder: checkpoints, the model, its metrics."""
     optional_data: tuple[Path, ...] = ()
     """Labelled files that are used where they are there, such as hydrated annotations."""
+    distilled: Path | None = None
+    """Sentences with probabilities of other models, learned beside the labels: see train/distill.py."""
+    teachers_share: float = 0.5
+    """Weight of those probabilities beside a sentence's own labels, which have the rest."""
     mean_layer: bool = False
     """A new layer on top in which [CLS] begins as the mean of the words, for encoders that are trained by that mean."""
     normalize: tuple[str, ...] = ()
@@ -131,6 +135,8 @@ class FinetuneConfig:
             for name in ("warmup", "dropout", "word_dropout", "label_smoothing")
             if not 0 <= (value := getattr(self, name)) < 1
         ]
+        if not 0 <= self.teachers_share <= 1:
+            found.append(f"teachers_share must be in [0, 1], got {self.teachers_share}")
         for name in ("epochs", "batch", "length", "patience", "learning_rate", "layer_decay"):
             if getattr(self, name) <= 0:
                 found.append(f"{name} must be positive, got {getattr(self, name)}")

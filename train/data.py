@@ -105,9 +105,15 @@ def label_numbers(examples: Sequence[Example], schema: Schema) -> np.ndarray:
 
 def encode(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, schema: Schema, length: int) -> Dataset:
     """A dataset of input_ids, attention_mask and `labels` (one label number a topic)."""
-    encoded = tokenizer([example.text for example in examples], truncation=True, max_length=length)
+    texts = [example.text for example in examples]
+    return tokenised(texts, label_numbers(examples, schema).tolist(), tokenizer, length)
+
+
+def tokenised(texts: list[str], labels: list[list], tokenizer: PreTrainedTokenizerBase, length: int) -> Dataset:
+    """Texts, cut at `length` tokens, beside what is learned of them."""
+    encoded = tokenizer(texts, truncation=True, max_length=length)
     columns = {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
-    return Dataset.from_dict(columns | {"labels": label_numbers(examples, schema).tolist()})
+    return Dataset.from_dict(columns | {"labels": labels})
 
 
 def file_sha256(path: Path) -> str:

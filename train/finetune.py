@@ -28,6 +28,7 @@ from train.checkpoints import newest_whole, room_for
 from train.command import leave_together, run
 from train.config import FinetuneConfig, as_dict, is_same_run
 from train.data import Example, encode, file_sha256, load_examples, split
+from train.distill import encode_taught
 from train.evaluation import score
 from train.losses import TopicLoss, label_weights
 from train.model import build_classifier, load_tokenizer
@@ -59,17 +60,22 @@ def finetune(config: FinetuneConfig) -> Path:
     if empty := [name for name in ("train", "development") if not splits[name]]:
         raise InputError(f"expected rows of several stories in every split, got none for {', '.join(empty)}; add data")
     print(describe_data(files, config.optional_data, splits), flush=True)
-    trained_on = {"data": checksums(files), "sentences": {name: len(rows) for name, rows in splits.items()}}
+    learned = [*files, *filter(None, [config.distilled])]
+    trained_on = {"data": checksums(learned), "sentences": {name: len(rows) for name, rows in splits.items()}}
 
     set_seed(config.seed)
     tokenizer = load_tokenizer(config)
     model = build_classifier(config, schema)
     weights = label_weights(splits["train"], schema, config.class_weight_power)
+    if config.distilled:
+        training = encode_taught(splits["train"], config, tokenizer, schema, weights)
+    else:
+        training = encode(splits["train"], tokenizer, schema, config.length)
     trainer = TopicTrainer(
         config,
         model=model,
         args=training_arguments(config),
-        train_dataset=encode(splits["train"], tokenizer, schema, config.length),
+        train_dataset=training,
         eval_dataset=encode(splits["development"], tokenizer, schema, config.length),
         processing_class=tokenizer,
         data_collator=DataCollatorWithPadding(tokenizer),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, log_softmax
 
 from train.data import UNLABELLED, Example
 from wijha.schema import Schema
@@ -25,10 +25,14 @@ class TopicLoss:
     ) -> torch.Tensor:
         """`outputs.logits` (batch, topics * labels), `labels` (batch, topics) -> the mean over labelled cells.
 
+        `labels` of shape (batch, topics, labels) say how much of each label is learned (train.distill).
         `num_items_in_batch` is the number of labelled cells of the whole optimiser step, over all processes and
         micro-batches, so that a step is the same however it is divided (the Trainer's compute_loss_func).
         """
         logits = outputs.logits.float().reshape(-1, *self.shape)  # type: ignore[attr-defined]
+        if labels.ndim == 3:
+            cells = labels[..., 0].numel() if num_items_in_batch is None else num_items_in_batch / labels.shape[-1]
+            return -(labels * log_softmax(logits, dim=-1)).sum() / cells * self.shape[0]
         weights = self.weights.to(logits.device)
         losses = [
             cross_entropy(

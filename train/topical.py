@@ -1,4 +1,4 @@
-"""Find what a corpus says of the topics and their surroundings: documents to pre-train on, sentences to self-train on.
+"""Find what a corpus says of the topics and their surroundings: documents to pre-train on, sentences to distil on.
 
     python -m train.topical --corpus DIR
 

@@ -1,4 +1,4 @@
-"""Topical sentences and self-training: which sentences are taken, and that an unsure topic stays unlabelled."""
+"""Topical sentences: which are taken, and which stay out."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from train import selftrain, topical
-from train.data import load_examples, split, split_of
-from train.selftrain import label
+from train import topical
+from train.data import split_of
 from train.topical import candidates, learned, unseen
-from wijha import Classifier, Schema
 from wijha.records import write_rows
 from wijha.text import key
 
@@ -52,17 +50,3 @@ def test_near_copies_of_the_validation_news_stay_out(tmp_path: Path) -> None:
     real.write_text(json.dumps({"text": WANTED}) + "\n", encoding="utf-8")
     assert unseen([WANTED + " فقط", READ], real) == [READ]
     assert unseen([WANTED], tmp_path / "none.jsonl") == [WANTED]
-
-
-def test_rows_train_only_what_the_models_are_sure_of(model: Path, tmp_path: Path) -> None:
-    classifier = Classifier.load(model)
-    write_rows(label([WANTED, READ] * 5, [classifier, classifier]), tmp_path / "rows.jsonl")
-    schema = Schema.from_yaml(ROOT / "configs/schema.yaml")
-    lines = (tmp_path / "rows.jsonl").read_text(encoding="utf-8").strip()
-    examples = load_examples(tmp_path / "rows.jsonl", schema) if lines else []
-    assert len(split(examples)["train"]) == len(examples)
-    for example in examples:
-        probabilities = classifier.classify(example.text)[0]
-        for topic, name in example.labels.items():
-            sure = probabilities[topic].score >= selftrain.CONFIDENCE
-            assert name == (probabilities[topic].label if sure else None)

@@ -1,0 +1,108 @@
+"""Distillation: what the teachers' file holds, how it mixes with labels, and that a model learns from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from train import distill
+from train.config import FinetuneConfig
+from train.data import Example, load_examples, split
+from train.distill import encode_taught, read_taught, taught, to_learn
+from train.finetune import finetune
+from train.losses import label_weights
+from train.model import load_tokenizer
+from wijha import Classifier, InputError, Schema
+from wijha.records import write_rows
+
+OTHER = "ناقش المجلس أمس مشروع قرار جديد"
+
+
+@pytest.fixture
+def config(settings: dict[str, object], tmp_path: Path) -> FinetuneConfig:
+    distilled = {"distilled": tmp_path / "distilled.jsonl", "epochs": 1}
+    return FinetuneConfig(**(settings | distilled), output=tmp_path / "run")  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def schema(config: FinetuneConfig) -> Schema:
+    return Schema.from_yaml(config.schema)
+
+
+def _teach(config: FinetuneConfig, schema: Schema, text: str, label: int) -> None:
+    rows = np.full((len(schema.topics), len(schema.labels)), 0.1)
+    rows[:, label] = 0.7
+    line = {"text": text, "probabilities": dict(zip(schema.topic_names, rows.tolist(), strict=True))}
+    write_rows(iter([line]), config.distilled)
+
+
+def test_training_sentences_and_unlabelled_ones_are_asked_once(
+    config: FinetuneConfig, schema: Schema, tmp_path: Path
+) -> None:
+    splits = split(load_examples(config.data[0], schema))
+    (tmp_path / "more.txt").write_text(f"{OTHER}\n{splits['test'][0].text}\n{OTHER}\n", encoding="utf-8")
+    assert to_learn(config, [tmp_path / "more.txt"]) == [example.text for example in splits["train"]] + [OTHER]
+
+
+def test_the_file_holds_the_mean_of_the_models(
+    config: FinetuneConfig, schema: Schema, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distill, "OUTPUT", config.distilled)
+    recipe = config.output.parent / "recipe.yaml"
+    kept = {"schema": str(config.schema), "data": [str(config.data[0])], "encoder": "e", "output": "o"}
+    recipe.write_text(yaml.safe_dump(kept), encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["distill", str(recipe), str(model), str(model)])
+    distill.main()
+    told = read_taught(config.distilled, schema)
+    expected = Classifier.load(model).probabilities(list(told))
+    assert np.abs(np.stack(list(told.values())) - expected).max() < 1e-3
+
+
+def test_a_model_of_another_schema_is_refused(config: FinetuneConfig, model: Path, tmp_path: Path) -> None:
+    other = tmp_path / "schema.yaml"
+    other.write_text("topics: [{name: weather}]\nlabels: [{name: absent}, {name: neutral}]\n", encoding="utf-8")
+    with pytest.raises(InputError, match="another in"):
+        list(taught([OTHER], [Classifier.load(model)], dataclasses.replace(config, schema=other)))
+
+
+def test_labels_and_probabilities_are_mixed(config: FinetuneConfig, schema: Schema) -> None:
+    labels = dict.fromkeys(schema.topic_names[:-1], "favor") | {schema.topic_names[-1]: None}
+    examples = [Example("a", OTHER, labels, "a", {}), Example("b", "جملة أخرى", labels, "b", {})]
+    _teach(config, schema, OTHER, 1)
+    weights = 2 * torch.ones(len(schema.topics), len(schema.labels))
+    config = dataclasses.replace(config, teachers_share=0.25)
+    rows = encode_taught(examples, config, load_tokenizer(config), schema, weights)
+    both, alone = np.array(rows["labels"])
+    favor = schema.label_names.index("favor")
+    assert both[0, favor] == pytest.approx(0.75 * 2 + 0.25 * 0.1) and both[0, 1] == pytest.approx(0.25 * 0.7)
+    assert both[-1] == pytest.approx([0.1, 0.7, 0.1, 0.1])  # nobody labelled it: the teachers alone
+    assert alone[0, favor] == 2 and alone.sum() == 2 * (len(schema.topics) - 1)
+
+
+def test_sentences_without_a_label_are_learned(config: FinetuneConfig, schema: Schema) -> None:
+    _teach(config, schema, OTHER, 3)
+    examples = split(load_examples(config.data[0], schema))["train"]
+    weights = label_weights(examples, schema, 0.0)
+    rows = encode_taught(examples, config, load_tokenizer(config), schema, weights)
+    assert len(rows) == len(examples) + 1
+    folder = finetune(dataclasses.replace(config, epochs=40, learning_rate=3e-3, patience=40))
+    assert set(Classifier.load(folder).classify(OTHER)[0].labels.values()) == {schema.label_names[3]}
+    noted = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]
+    assert str(config.distilled) in noted["data"]
+
+
+@pytest.mark.parametrize("probabilities", [None, {"political_settlement": [1, 0, 0, 0]}, "all", "short"])
+def test_a_row_without_probabilities_is_refused(config: FinetuneConfig, schema: Schema, probabilities: object) -> None:
+    if probabilities in ("all", "short"):
+        row = [1, 0, 0, 1] if probabilities == "all" else [1, 0]
+        probabilities = dict.fromkeys(schema.topic_names, row)
+    write_rows(iter([{"text": OTHER, "probabilities": probabilities}]), config.distilled)
+    with pytest.raises(InputError, match="line 1"):
+        read_taught(config.distilled, schema)

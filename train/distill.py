@@ -1,0 +1,115 @@
+"""Distillation: one model learns the mean probabilities of several beside the labels, also where nobody has labelled.
+
+    python -m train.distill configs/release.yaml MODEL [MODEL ...] --sentences data/unread.local.txt
+    python -m train.finetune configs/distilled.yaml
+
+Writes data/distilled.local.jsonl: what the models say of the config's training sentences and of the others. Hinton et
+al. 2015.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from tqdm import tqdm
+from transformers import PreTrainedTokenizerBase
+
+from train.command import one_sentence_errors
+from train.config import FinetuneConfig, load_config
+from train.data import UNLABELLED, Example, label_numbers, load_examples, split, tokenised
+from wijha.batching import windows
+from wijha.classifier import Classifier
+from wijha.errors import InputError
+from wijha.records import read_rows, write_rows
+from wijha.schema import Schema
+
+OUTPUT = Path("data/distilled.local.jsonl")
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("models", type=Path, nargs="+")
+    parser.add_argument("--sentences", type=Path, nargs="+", default=[], help="files of unlabelled sentences")
+    arguments = parser.parse_args()
+    with one_sentence_errors():
+        config = load_config(FinetuneConfig, arguments.config)
+        models = [Classifier.load(model) for model in arguments.models]
+        texts = to_learn(config, arguments.sentences)
+        print(f"{write_rows(taught(texts, models, config), OUTPUT):,} sentences of {len(models)} models -> {OUTPUT}")
+
+
+def to_learn(config: FinetuneConfig, files: Sequence[Path]) -> list[str]:
+    """The texts of the config's training split, then those of `files` that are nowhere in its data; each once."""
+    schema = Schema.from_yaml(config.schema)
+    examples = [example for path in config.data for example in load_examples(path, schema)]
+    labelled = {example.text for example in examples}
+    others = (str(row["text"]) for path in files for _, row in read_rows(path))
+    training = [example.text for example in split(examples)["train"]]
+    return list(dict.fromkeys([*training, *(text for text in others if text not in labelled)]))
+
+
+def taught(texts: Sequence[str], models: Sequence[Classifier], config: FinetuneConfig) -> Iterator[dict[str, Any]]:
+    """A row a text: topic -> mean probability of each label, in the schema's order.
+
+    Raises InputError for a model of another schema than the config's.
+    """
+    schema = Schema.from_yaml(config.schema)
+    for model in models:
+        if model.schema.id2label != schema.id2label:
+            raise InputError(f"expected the schema {config.schema} in every model, got another in {model.folder}")
+    for window in windows(tqdm(texts, desc="asking", unit="sentence")):
+        means = np.mean([model.probabilities(window) for model in models], axis=0).round(4).tolist()
+        for text, rows in zip(window, means, strict=True):
+            yield {"text": text, "probabilities": dict(zip(schema.topic_names, rows, strict=True))}
+
+
+def encode_taught(
+    examples: Sequence[Example],
+    config: FinetuneConfig,
+    tokenizer: PreTrainedTokenizerBase,
+    schema: Schema,
+    weights: torch.Tensor,
+) -> Dataset:
+    """As train.data.encode, with `labels` of shape (topics, labels): how much of each label a sentence teaches.
+
+    That is the weight of its own label and the models' probabilities, by `config.teachers_share`; a sentence of
+    `config.distilled` that is no example teaches the probabilities alone, an example that is not there its label alone.
+    """
+    told = read_taught(config.distilled, schema)
+    numbers = label_numbers(examples, schema)
+    targets = weights.numpy()[None] * (numbers[..., None] == np.arange(len(schema.labels)))
+    for row, example in enumerate(examples):
+        if (probabilities := told.pop(example.text, None)) is not None:
+            share = np.where(numbers[row] == UNLABELLED, 1.0, config.teachers_share)[:, None]
+            targets[row] = (1 - share) * targets[row] + share * probabilities
+    texts = [*(example.text for example in examples), *told]
+    return tokenised(texts, [*targets.tolist(), *(rows.tolist() for rows in told.values())], tokenizer, config.length)
+
+
+def read_taught(path: Path, schema: Schema) -> dict[str, np.ndarray]:
+    """Text -> probabilities of shape (topics, labels). Raises InputError that names the first line that has none."""
+    told = {}
+    for number, row in read_rows(path):
+        try:
+            rows = np.array([row["probabilities"][topic] for topic in schema.topic_names], dtype=float)
+        except (KeyError, TypeError, ValueError):
+            rows = np.empty(0)
+        if rows.shape != (len(schema.topics), len(schema.labels)) or not np.allclose(rows.sum(axis=1), 1, atol=0.01):
+            raise InputError(
+                f"expected a probability of each label for each topic in {path} line {number}, found none; "
+                "write the file again with python -m train.distill"
+            )
+        told[str(row["text"])] = rows
+    return told
+
+
+if __name__ == "__main__":
+    main()
