@@ -3,14 +3,15 @@
     python -m train.distill configs/release.yaml MODEL [MODEL ...] --sentences data/unread.local.txt
     python -m train.finetune configs/distilled.yaml
 
-Writes data/distilled.local.jsonl: what the models say of the config's training sentences and of the others. Hinton et
-al. 2015.
+Writes data/distilled.local.jsonl: what the models say of the config's training sentences, and of those others in which
+they do not rule out every topic. Hinton et al. 2015.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from wijha.records import read_rows, write_rows
 from wijha.schema import Schema
 
 OUTPUT = Path("data/distilled.local.jsonl")
+DOUBT = 0.02
+"""A sentence without labels teaches something new where a topic is there with at least this probability."""
 
 
 def main() -> None:
@@ -42,18 +45,19 @@ def main() -> None:
     with one_sentence_errors():
         config = load_config(FinetuneConfig, arguments.config)
         models = [Classifier.load(model) for model in arguments.models]
-        texts = to_learn(config, arguments.sentences)
-        print(f"{write_rows(taught(texts, models, config), OUTPUT):,} sentences of {len(models)} models -> {OUTPUT}")
+        labelled, others = to_learn(config, arguments.sentences)
+        rows = chain(taught(labelled, models, config), doubtful(taught(others, models, config)))
+        print(f"{write_rows(rows, OUTPUT):,} sentences of {len(models)} models -> {OUTPUT}")
 
 
-def to_learn(config: FinetuneConfig, files: Sequence[Path]) -> list[str]:
-    """The texts of the config's training split, then those of `files` that are nowhere in its data; each once."""
+def to_learn(config: FinetuneConfig, files: Sequence[Path]) -> tuple[list[str], list[str]]:
+    """The texts of the config's training split, and those of `files` that are nowhere in its data; each once."""
     schema = Schema.from_yaml(config.schema)
     examples = [example for path in config.data for example in load_examples(path, schema)]
     labelled = {example.text for example in examples}
     others = (str(row["text"]) for path in files for _, row in read_rows(path))
-    training = [example.text for example in split(examples)["train"]]
-    return list(dict.fromkeys([*training, *(text for text in others if text not in labelled)]))
+    training = dict.fromkeys(example.text for example in split(examples)["train"])
+    return list(training), list(dict.fromkeys(text for text in others if text not in labelled))
 
 
 def taught(texts: Sequence[str], models: Sequence[Classifier], config: FinetuneConfig) -> Iterator[dict[str, Any]]:
@@ -71,6 +75,13 @@ def taught(texts: Sequence[str], models: Sequence[Classifier], config: FinetuneC
             yield {"text": text, "probabilities": dict(zip(schema.topic_names, rows, strict=True))}
 
 
+def doubtful(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The rows in which a topic has at least the probability DOUBT of being there."""
+    for row in rows:
+        if any(1 - probabilities[0] >= DOUBT for probabilities in row["probabilities"].values()):
+            yield row
+
+
 def encode_taught(
     examples: Sequence[Example],
     config: FinetuneConfig,
@@ -80,15 +91,17 @@ def encode_taught(
 ) -> Dataset:
     """As train.data.encode, with `labels` of shape (topics, labels): how much of each label a sentence teaches.
 
-    That is the weight of its own label and the models' probabilities, by `config.teachers_share`; a sentence of
-    `config.distilled` that is no example teaches the probabilities alone, an example that is not there its label alone.
+    That is the weight of its own label and the models' probabilities, by `config.teachers_share`, and its label alone
+    where they would choose another or were not asked. A sentence of `config.distilled` that is no example teaches the
+    probabilities alone.
     """
     told = read_taught(config.distilled, schema)
     numbers = label_numbers(examples, schema)
     targets = weights.numpy()[None] * (numbers[..., None] == np.arange(len(schema.labels)))
     for row, example in enumerate(examples):
         if (probabilities := told.pop(example.text, None)) is not None:
-            share = np.where(numbers[row] == UNLABELLED, 1.0, config.teachers_share)[:, None]
+            agree = probabilities.argmax(axis=1) == numbers[row]
+            share = np.where(numbers[row] == UNLABELLED, 1.0, config.teachers_share * agree)[:, None]
             targets[row] = (1 - share) * targets[row] + share * probabilities
     texts = [*(example.text for example in examples), *told]
     return tokenised(texts, [*targets.tolist(), *(rows.tolist() for rows in told.values())], tokenizer, config.length)

@@ -15,7 +15,7 @@ import yaml
 from train import distill
 from train.config import FinetuneConfig
 from train.data import Example, load_examples, split
-from train.distill import encode_taught, read_taught, taught, to_learn
+from train.distill import doubtful, encode_taught, read_taught, taught, to_learn
 from train.finetune import finetune
 from train.losses import label_weights
 from train.model import load_tokenizer
@@ -48,7 +48,14 @@ def test_training_sentences_and_unlabelled_ones_are_asked_once(
 ) -> None:
     splits = split(load_examples(config.data[0], schema))
     (tmp_path / "more.txt").write_text(f"{OTHER}\n{splits['test'][0].text}\n{OTHER}\n", encoding="utf-8")
-    assert to_learn(config, [tmp_path / "more.txt"]) == [example.text for example in splits["train"]] + [OTHER]
+    assert to_learn(config, [tmp_path / "more.txt"]) == ([example.text for example in splits["train"]], [OTHER])
+
+
+def test_unlabelled_sentences_in_which_no_topic_can_be_are_left_out() -> None:
+    rows = [
+        {"text": name, "probabilities": {"a": [1.0, 0.0], "b": [1 - p, p]}} for name, p in (("x", 0.01), ("y", 0.1))
+    ]
+    assert [row["text"] for row in doubtful(rows)] == ["y"]
 
 
 def test_the_file_holds_the_mean_of_the_models(
@@ -75,15 +82,18 @@ def test_a_model_of_another_schema_is_refused(config: FinetuneConfig, model: Pat
 def test_labels_and_probabilities_are_mixed(config: FinetuneConfig, schema: Schema) -> None:
     labels = dict.fromkeys(schema.topic_names[:-1], "favor") | {schema.topic_names[-1]: None}
     examples = [Example("a", OTHER, labels, "a", {}), Example("b", "جملة أخرى", labels, "b", {})]
-    _teach(config, schema, OTHER, 1)
+    favor = schema.label_names.index("favor")
+    _teach(config, schema, OTHER, favor)
     weights = 2 * torch.ones(len(schema.topics), len(schema.labels))
     config = dataclasses.replace(config, teachers_share=0.25)
     rows = encode_taught(examples, config, load_tokenizer(config), schema, weights)
     both, alone = np.array(rows["labels"])
-    favor = schema.label_names.index("favor")
-    assert both[0, favor] == pytest.approx(0.75 * 2 + 0.25 * 0.1) and both[0, 1] == pytest.approx(0.25 * 0.7)
-    assert both[-1] == pytest.approx([0.1, 0.7, 0.1, 0.1])  # nobody labelled it: the teachers alone
+    assert both[0, favor] == pytest.approx(0.75 * 2 + 0.25 * 0.7) and both[0, 0] == pytest.approx(0.25 * 0.1)
+    assert both[-1, favor] == pytest.approx(0.7) and both[-1].sum() == pytest.approx(1)  # no label: the teachers alone
     assert alone[0, favor] == 2 and alone.sum() == 2 * (len(schema.topics) - 1)
+    _teach(config, schema, OTHER, 0)  # the teachers would choose another label
+    contradicted, _ = np.array(encode_taught(examples, config, load_tokenizer(config), schema, weights)["labels"])
+    assert contradicted[0].tolist() == alone[0].tolist() and contradicted[-1, 0] == pytest.approx(0.7)
 
 
 def test_sentences_without_a_label_are_learned(config: FinetuneConfig, schema: Schema) -> None:
