@@ -22,8 +22,8 @@ setup: .venv/ready  ## make the environment in .venv and install everything (not
 	@command -v $(PYTHON) >/dev/null || { echo "error: expected Python 3.11 as $(PYTHON), found none; pass PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@echo "installing into .venv: a minute or two, once"
 	@$(PYTHON) -m venv .venv
-	@$(PIP) torch==2.13.0
 	@$(PIP) --require-hashes --no-deps --requirement requirements.lock
+	@$(PIP) torch==2.13.0
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 

@@ -32,7 +32,8 @@ def test_setup_installs_nothing_but_torch_and_this_package_without_hashes() -> N
     recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\n.venv/ready:")[2].partition("\n\n")[0]
     installs = [line.partition("$(PIP) ")[2] for line in recipe.splitlines() if "$(PIP)" in line]
     by_hash = [words for words in installs if "--require-hashes" in words]
-    assert len(by_hash) == 1 and by_hash[0].endswith("--requirement requirements.lock")
+    assert by_hash == installs[:1]  # first, so that torch finds what it needs
+    assert by_hash[0].endswith("--requirement requirements.lock")
     assert [words for words in installs if words not in by_hash] == [
         "torch==2.13.0",
         "--no-deps --no-build-isolation --editable .",  # built by the setuptools of the lock, not one fetched for it
