@@ -10,7 +10,7 @@ they do not rule out every topic. Hinton et al. 2015.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ def doubtful(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def encode_taught(
-    examples: Sequence[Example],
+    splits: Mapping[str, Sequence[Example]],
     config: FinetuneConfig,
     tokenizer: PreTrainedTokenizerBase,
     schema: Schema,
@@ -92,10 +92,12 @@ def encode_taught(
     """As train.data.encode, with `labels` of shape (topics, labels): how much of each label a sentence teaches.
 
     That is the weight of its own label and the models' probabilities, by `config.teachers_share`, and its label alone
-    where they would choose another or were not asked. A sentence of `config.distilled` that is no example teaches the
-    probabilities alone.
+    where they would choose another or were not asked. A sentence of `config.distilled` that has no label, and is in no
+    other split, teaches the probabilities alone.
     """
-    told = read_taught(config.distilled, schema)
+    told, examples = read_taught(config.distilled, schema), splits["train"]
+    for example in chain(*(rows for name, rows in splits.items() if name != "train")):
+        told.pop(example.text, None)
     numbers = label_numbers(examples, schema)
     targets = weights.numpy()[None] * (numbers[..., None] == np.arange(len(schema.labels)))
     for row, example in enumerate(examples):

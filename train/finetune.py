@@ -68,7 +68,7 @@ def finetune(config: FinetuneConfig) -> Path:
     model = build_classifier(config, schema)
     weights = label_weights(splits["train"], schema, config.class_weight_power)
     if config.distilled:
-        training = encode_taught(splits["train"], config, tokenizer, schema, weights)
+        training = encode_taught(splits, config, tokenizer, schema, weights)
     else:
         training = encode(splits["train"], tokenizer, schema, config.length)
     trainer = TopicTrainer(

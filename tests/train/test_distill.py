@@ -86,22 +86,28 @@ def test_labels_and_probabilities_are_mixed(config: FinetuneConfig, schema: Sche
     _teach(config, schema, OTHER, favor)
     weights = 2 * torch.ones(len(schema.topics), len(schema.labels))
     config = dataclasses.replace(config, teachers_share=0.25)
-    rows = encode_taught(examples, config, load_tokenizer(config), schema, weights)
+    rows = encode_taught({"train": examples}, config, load_tokenizer(config), schema, weights)
     both, alone = np.array(rows["labels"])
     assert both[0, favor] == pytest.approx(0.75 * 2 + 0.25 * 0.7) and both[0, 0] == pytest.approx(0.25 * 0.1)
     assert both[-1, favor] == pytest.approx(0.7) and both[-1].sum() == pytest.approx(1)  # no label: the teachers alone
     assert alone[0, favor] == 2 and alone.sum() == 2 * (len(schema.topics) - 1)
     _teach(config, schema, OTHER, 0)  # the teachers would choose another label
-    contradicted, _ = np.array(encode_taught(examples, config, load_tokenizer(config), schema, weights)["labels"])
+    contradicted, _ = np.array(
+        encode_taught({"train": examples}, config, load_tokenizer(config), schema, weights)["labels"]
+    )
     assert contradicted[0].tolist() == alone[0].tolist() and contradicted[-1, 0] == pytest.approx(0.7)
 
 
 def test_sentences_without_a_label_are_learned(config: FinetuneConfig, schema: Schema) -> None:
     _teach(config, schema, OTHER, 3)
-    examples = split(load_examples(config.data[0], schema))["train"]
-    weights = label_weights(examples, schema, 0.0)
-    rows = encode_taught(examples, config, load_tokenizer(config), schema, weights)
-    assert len(rows) == len(examples) + 1
+    splits = split(load_examples(config.data[0], schema))
+    weights = label_weights(splits["train"], schema, 0.0)
+    rows = encode_taught(splits, config, load_tokenizer(config), schema, weights)
+    assert len(rows) == len(splits["train"]) + 1
+    held_out = Example("b", OTHER, {}, "b", {})
+    assert len(encode_taught(splits | {"test": [held_out]}, config, load_tokenizer(config), schema, weights)) == len(
+        splits["train"]
+    )
     folder = finetune(dataclasses.replace(config, epochs=40, learning_rate=3e-3, patience=40))
     assert set(Classifier.load(folder).classify(OTHER)[0].labels.values()) == {schema.label_names[3]}
     noted = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]
