@@ -137,6 +137,8 @@ class FinetuneConfig:
         ]
         if not 0 <= self.teachers_share <= 1:
             found.append(f"teachers_share must be in [0, 1], got {self.teachers_share}")
+        if self.distilled and self.label_smoothing:
+            found.append("label_smoothing must be 0 with distilled: other models' probabilities are soft already")
         for name in ("epochs", "batch", "length", "patience", "learning_rate", "layer_decay"):
             if getattr(self, name) <= 0:
                 found.append(f"{name} must be positive, got {getattr(self, name)}")
