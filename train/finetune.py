@@ -60,8 +60,9 @@ def finetune(config: FinetuneConfig) -> Path:
     if empty := [name for name in ("train", "development") if not splits[name]]:
         raise InputError(f"expected rows of several stories in every split, got none for {', '.join(empty)}; add data")
     print(describe_data(files, config.optional_data, splits), flush=True)
-    learned = [*files, *filter(None, [config.distilled])]
-    trained_on = {"data": checksums(learned), "sentences": {name: len(rows) for name, rows in splits.items()}}
+    told = checksums([config.distilled]) if config.distilled else {}
+    trained_on = {"data": checksums(files), "sentences": {name: len(rows) for name, rows in splits.items()}}
+    trained_on |= {"distilled": told} if told else {}
 
     set_seed(config.seed)
     tokenizer = load_tokenizer(config)
@@ -84,9 +85,8 @@ def finetune(config: FinetuneConfig) -> Path:
         callbacks=[EarlyStoppingCallback(config.patience)],
     )
     with PartialState().main_process_first():  # one process tidies up, the others find it done
-        checkpoint = resumable(
-            config, trained_on["data"] | checksums(sorted(Path(config.encoder).glob("*.safetensors")))
-        )
+        encoder = checksums(sorted(Path(config.encoder).glob("*.safetensors")))
+        checkpoint = resumable(config, trained_on["data"] | told | encoder)
     trainer.train(resume_from_checkpoint=checkpoint)
 
     folder = config.output / "model"

@@ -36,11 +36,11 @@ def schema(config: FinetuneConfig) -> Schema:
     return Schema.from_yaml(config.schema)
 
 
-def _teach(config: FinetuneConfig, schema: Schema, text: str, label: int) -> None:
+def _teach(config: FinetuneConfig, schema: Schema, texts: list[str], label: int) -> None:
     rows = np.full((len(schema.topics), len(schema.labels)), 0.1)
     rows[:, label] = 0.7
-    line = {"text": text, "probabilities": dict(zip(schema.topic_names, rows.tolist(), strict=True))}
-    write_rows(iter([line]), config.distilled)
+    probabilities = dict(zip(schema.topic_names, rows.tolist(), strict=True))
+    write_rows(({"text": text, "probabilities": probabilities} for text in texts), config.distilled)
 
 
 def test_training_sentences_and_unlabelled_ones_are_asked_once(
@@ -83,7 +83,7 @@ def test_labels_and_probabilities_are_mixed(config: FinetuneConfig, schema: Sche
     labels = dict.fromkeys(schema.topic_names[:-1], "favor") | {schema.topic_names[-1]: None}
     examples = [Example("a", OTHER, labels, "a", {}), Example("b", "جملة أخرى", labels, "b", {})]
     favor = schema.label_names.index("favor")
-    _teach(config, schema, OTHER, favor)
+    _teach(config, schema, [OTHER], favor)
     weights = 2 * torch.ones(len(schema.topics), len(schema.labels))
     config = dataclasses.replace(config, teachers_share=0.25)
     rows = encode_taught({"train": examples}, config, load_tokenizer(config), schema, weights)
@@ -91,27 +91,28 @@ def test_labels_and_probabilities_are_mixed(config: FinetuneConfig, schema: Sche
     assert both[0, favor] == pytest.approx(0.75 * 2 + 0.25 * 0.7) and both[0, 0] == pytest.approx(0.25 * 0.1)
     assert both[-1, favor] == pytest.approx(0.7) and both[-1].sum() == pytest.approx(1)  # no label: the teachers alone
     assert alone[0, favor] == 2 and alone.sum() == 2 * (len(schema.topics) - 1)
-    _teach(config, schema, OTHER, 0)  # the teachers would choose another label
+    _teach(config, schema, [OTHER], 0)  # the teachers would choose another label
     contradicted, _ = np.array(
         encode_taught({"train": examples}, config, load_tokenizer(config), schema, weights)["labels"]
     )
     assert contradicted[0].tolist() == alone[0].tolist() and contradicted[-1, 0] == pytest.approx(0.7)
 
 
-def test_sentences_without_a_label_are_learned(config: FinetuneConfig, schema: Schema) -> None:
-    _teach(config, schema, OTHER, 3)
+def test_sentences_without_a_label_are_learned(config: FinetuneConfig, schema: Schema, tmp_path: Path) -> None:
+    texts = [f"{OTHER} {number}" for number in range(60)]
+    _teach(config, schema, texts, 3)
     splits = split(load_examples(config.data[0], schema))
     weights = label_weights(splits["train"], schema, 0.0)
-    rows = encode_taught(splits, config, load_tokenizer(config), schema, weights)
-    assert len(rows) == len(splits["train"]) + 1
-    held_out = Example("b", OTHER, {}, "b", {})
-    assert len(encode_taught(splits | {"test": [held_out]}, config, load_tokenizer(config), schema, weights)) == len(
-        splits["train"]
-    )
-    folder = finetune(dataclasses.replace(config, epochs=40, learning_rate=3e-3, patience=40))
-    assert set(Classifier.load(folder).classify(OTHER)[0].labels.values()) == {schema.label_names[3]}
+    held_out = splits | {"test": [Example("b", texts[0], {}, "b", {})]}
+    for these, others in ((splits, 60), (held_out, 59)):
+        rows = encode_taught(these, config, load_tokenizer(config), schema, weights)
+        assert len(rows) == len(splits["train"]) + others
+    runs = [dataclasses.replace(config, epochs=2, learning_rate=3e-3, output=tmp_path / name) for name in ("a", "b")]
+    folder, without = finetune(runs[0]), finetune(dataclasses.replace(runs[1], distilled=None))
+    taught_that, untaught = (Classifier.load(model).probabilities(texts)[..., 3].mean() for model in (folder, without))
+    assert taught_that > untaught + 0.1
     noted = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]
-    assert str(config.distilled) in noted["data"]
+    assert list(noted["distilled"]) == [str(config.distilled)] and str(config.distilled) not in noted["data"]
 
 
 @pytest.mark.parametrize("probabilities", [None, {"political_settlement": [1, 0, 0, 0]}, "all", "short"])
