@@ -50,7 +50,7 @@ Share of the sentences of the test split whose labels stay (`python -m train.rob
 _TAIL = """## How it was made
 
 Fine-tuned from `{encoder}` on {train:,} sentences ({development:,} for development, {test:,} for test, split by
-story) with the settings in `metrics.json`, seed {seed}.{averaged} The sentences were
+story) with the settings in `metrics.json`, seed {seed}.{taught}{averaged} The sentences were
 written and labelled by language models under data/GUIDELINES.md; see data/README.md for what that means. Intervals are
 95 % percentile bootstrap over stories.
 
@@ -83,6 +83,7 @@ def write_card(folder: Path) -> None:
     runs = run["config"].get("average_of", [])
     tail = _TAIL.format(
         averaged=f" Its weights are the mean of {len(runs)} runs' (`train.average`)." if runs else "",
+        taught=" Beside the labels it learned what other models say (`train.distill`)." if "distilled" in run else "",
         encoder=run["config"]["encoder"],
         seed=run["config"]["seed"],
         temperatures=", ".join(f"{name} {value}" for name, value in settings.get("temperatures", {}).items()),

@@ -128,6 +128,10 @@ class FinetuneConfig:
     seed: int = 13
     """Seed of the order, dropout and word dropout; the new layers begin alike for every seed."""
 
+    def files(self) -> list[Path]:
+        """The labelled files that a run reads: `data`, and what is there of `optional_data`."""
+        return [*self.data, *(path for path in self.optional_data if path.exists())]
+
     def problems(self) -> list[str]:
         """Contradictions between settings, each naming them."""
         found = [

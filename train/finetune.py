@@ -55,7 +55,7 @@ def finetune(config: FinetuneConfig) -> Path:
     SystemExit once a checkpoint is saved after SIGTERM or Ctrl-C.
     """
     schema = Schema.from_yaml(config.schema)
-    files = [*config.data, *(path for path in config.optional_data if path.exists())]
+    files = config.files()
     splits = split([example for path in files for example in load_examples(path, schema)])
     if empty := [name for name in ("train", "development") if not splits[name]]:
         raise InputError(f"expected rows of several stories in every split, got none for {', '.join(empty)}; add data")

@@ -53,7 +53,7 @@ def leave_out(config: FinetuneConfig, by: str, groups: int, folder: Path) -> dic
     Raises InputError when the data names fewer groups than asked for, and what fine-tuning raises.
     """
     schema = Schema.from_yaml(config.schema)
-    files = [*config.data, *(path for path in config.optional_data if path.exists())]
+    files = config.files()
     rows = [row for path in files for _, row in read_rows(path)]
     results = {}
     for group in largest(rows, by, groups, schema):

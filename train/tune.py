@@ -53,7 +53,7 @@ def tune(config: FinetuneConfig, trials: int, folder: Path) -> Path:
     )
     # Begun again, a sampler of the same seed would draw the same settings again.
     study.sampler = optuna.samplers.TPESampler(seed=config.seed + len(study.trials), multivariate=True)
-    files = [*config.data, *(path for path in config.optional_data if path.exists())]
+    files = config.files()
     begun_with = {"config": as_dict(config), "data": {str(path): file_sha256(path) for path in files}}
     if study.user_attrs.get("begun_with", begun_with) != begun_with:
         raise InputError(

@@ -111,6 +111,7 @@ def test_sentences_without_a_label_are_learned(config: FinetuneConfig, schema: S
     folder, without = finetune(runs[0]), finetune(dataclasses.replace(runs[1], distilled=None))
     taught_that, untaught = (Classifier.load(model).probabilities(texts)[..., 3].mean() for model in (folder, without))
     assert taught_that > untaught + 0.1
+    assert "`train.distill`" in (folder / "README.md").read_text(encoding="utf-8")
     noted = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]
     assert list(noted["distilled"]) == [str(config.distilled)] and str(config.distilled) not in noted["data"]
 
