@@ -56,7 +56,9 @@ def average(output: Path, models: Sequence[Path]) -> Path:
     for name in _KEPT:
         shutil.copy(models[0] / name, folder / name)
     save_file(mean_weights(models), folder / "model.safetensors", metadata={"format": "pt"})
-    splits = split([example for path in files for example in load_examples(path, schema)])
+    splits = split(
+        [example for path in files for example in load_examples(path, schema)], run["config"].get("share", 1.0)
+    )
     settings_of_all = run["config"] | {"output": str(output), "average_of": [str(model) for model in models]}
     finish(folder, settings_of_all, splits, {key: run[key] for key in ("data", "sentences", "distilled") if key in run})
     return folder

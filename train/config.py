@@ -91,6 +91,8 @@ class FinetuneConfig:
     """Labelled files that are used where they are there, such as hydrated annotations."""
     distilled: Path | None = None
     """Sentences with probabilities of other models, learned beside the labels: see train/distill.py."""
+    share: float = 1.0
+    """Share of the stories to use, of every split, always the same ones: for short runs side by side."""
     teachers_share: float = 0.5
     """Weight of those probabilities beside a sentence's own labels, which have the rest."""
     mean_layer: bool = False
@@ -139,6 +141,8 @@ class FinetuneConfig:
             for name in ("warmup", "dropout", "word_dropout", "label_smoothing")
             if not 0 <= (value := getattr(self, name)) < 1
         ]
+        if not 0 < self.share <= 1:
+            found.append(f"share must be in (0, 1], got {self.share}")
         if not 0 <= self.teachers_share <= 1:
             found.append(f"teachers_share must be in [0, 1], got {self.teachers_share}")
         if self.distilled and self.label_smoothing:

@@ -82,8 +82,10 @@ def _point(name: str) -> float:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
 
 
-def split(examples: Iterable[Example]) -> dict[str, list[Example]]:
+def split(examples: Iterable[Example], share: float = 1.0) -> dict[str, list[Example]]:
     """Examples by split, each in the order given; a column `split` of the data wins over the story's hash.
+
+    Of each split only that share of its stories; a smaller share is part of every larger one.
 
     Raises InputError for a `split` that is none of ours.
     """
@@ -92,7 +94,8 @@ def split(examples: Iterable[Example]) -> dict[str, list[Example]]:
         name = example.fields.get("split") or split_of(example.story)
         if name not in parts:
             raise InputError(f"expected {', '.join(SPLITS)} as split of {example.id}, got {name!r}; mend or empty it")
-        parts[name].append(example)
+        if _point(f"share {example.story}") < share:
+            parts[name].append(example)
     return parts
 
 

@@ -56,7 +56,7 @@ def to_learn(config: FinetuneConfig, files: Sequence[Path]) -> tuple[list[str], 
     examples = [example for path in config.files() for example in load_examples(path, schema)]
     labelled = {example.text for example in examples}
     others = (str(row["text"]) for path in files for _, row in read_rows(path))
-    training = dict.fromkeys(example.text for example in split(examples)["train"])
+    training = dict.fromkeys(example.text for example in split(examples, config.share)["train"])
     return list(training), list(dict.fromkeys(text for text in others if text not in labelled))
 
 

@@ -86,13 +86,13 @@ def evaluate_model(folder: Path, file: Path | None, blind: bool = False) -> dict
 def training_examples(folder: Path, schema: Schema) -> tuple[list[Example], list[Example]]:
     """Training and test split of the data that the model's metrics.json names; empty where it is not here."""
     try:
-        files = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]["data"]
+        run = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]
+        paths, share = [Path(name) for name in run["data"]], run["config"].get("share", 1.0)
     except (OSError, ValueError, KeyError):
         return [], []
-    paths = [Path(name) for name in files]
     if not all(path.exists() for path in paths):
         return [], []
-    parts = split([example for path in paths for example in load_examples(path, schema)])
+    parts = split([example for path in paths for example in load_examples(path, schema)], share)
     return parts["train"], parts["test"]
 
 

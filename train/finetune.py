@@ -56,7 +56,7 @@ def finetune(config: FinetuneConfig) -> Path:
     """
     schema = Schema.from_yaml(config.schema)
     files = config.files()
-    splits = split([example for path in files for example in load_examples(path, schema)])
+    splits = split([example for path in files for example in load_examples(path, schema)], config.share)
     if empty := [name for name in ("train", "development") if not splits[name]]:
         raise InputError(f"expected rows of several stories in every split, got none for {', '.join(empty)}; add data")
     print(describe_data(files, config.optional_data, splits), flush=True)

@@ -13,6 +13,8 @@ import yaml
 
 from train import compare
 from train.config import CompareConfig, load_config
+from train.data import load_examples, split
+from train.evaluation import training_examples
 from train.scores import cell_counts, evaluate_counts, resampling_weights
 from train.tables import SCORES
 from wijha import InputError, Schema
@@ -25,7 +27,12 @@ def config(settings: dict[str, object], data: Path, tmp_path_factory: pytest.Tem
     folder = tmp_path_factory.mktemp("compare")
     base = {**settings, "data": [str(data)], "schema": str(settings["schema"]), "output": str(folder / "unused")}
     (folder / "base.yaml").write_text(yaml.safe_dump(base), encoding="utf-8")
-    chosen = {"base": str(folder / "base.yaml"), "evaluate": str(data), "seeds": [1, 2], "settings": {"epochs": 1}}
+    chosen = {
+        "base": str(folder / "base.yaml"),
+        "evaluate": str(data),
+        "seeds": [1, 2],
+        "settings": {"epochs": 1, "share": 0.8},
+    }
     variants = {"plain": {}, "smooth": {"label_smoothing": 0.1}}
     (folder / "pair.yaml").write_text(yaml.safe_dump(chosen | {"variants": variants}), encoding="utf-8")
     return load_config(CompareConfig, folder / "pair.yaml")
@@ -56,6 +63,15 @@ def test_each_variant_gets_its_settings_and_seed(config: CompareConfig, result: 
     run = json.loads((config.base.parent / "runs" / "smooth-2" / "model" / "metrics.json").read_text(encoding="utf-8"))
     made = run["run"]["config"]
     assert (made["label_smoothing"], made["seed"], made["epochs"]) == (0.1, 2, 1)
+
+
+def test_the_baselines_learn_from_the_share_that_the_runs_used(
+    config: CompareConfig, result: dict[str, object]
+) -> None:
+    model = config.base.parent / "runs" / "plain-1" / "model"
+    used = json.loads((model / "metrics.json").read_text(encoding="utf-8"))["run"]["sentences"]["train"]
+    everything = split(load_examples(config.evaluate, SCHEMA))["train"]
+    assert len(training_examples(model, SCHEMA)[0]) == used < len(everything)
 
 
 def test_the_interval_holds_what_seeds_change_too() -> None:

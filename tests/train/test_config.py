@@ -51,8 +51,8 @@ def test_contradictions_are_listed_together() -> None:
     ):
         path = ROOT / "configs" / "default.yaml"
         load_config(FinetuneConfig, path, epochs=0, dropout=1.5, precision="half")
-    with pytest.raises(InputError, match=r"teachers_share must be in .*label_smoothing must be 0 with distilled"):
-        load_config(FinetuneConfig, path, distilled="d.jsonl", teachers_share=2.0, label_smoothing=0.1)
+    with pytest.raises(InputError, match=r"share must be in .*teachers_share must be in .*label_smoothing must be 0"):
+        load_config(FinetuneConfig, path, distilled="d.jsonl", share=0.0, teachers_share=2.0, label_smoothing=0.1)
 
 
 @pytest.mark.parametrize(

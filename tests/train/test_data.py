@@ -61,6 +61,18 @@ def test_split_loses_nothing(data: Path) -> None:
     assert sorted(e.id for part in parts.values() for e in part) == sorted(e.id for e in examples)
 
 
+def test_a_share_takes_whole_stories_of_every_split_and_grows(data: Path) -> None:
+    examples = load_examples(data, SCHEMA)
+    parts, fewer, fewest = split(examples), split(examples, 0.6), split(examples, 0.3)
+    for name, part in parts.items():
+        kept = {example.story for example in fewer[name]}
+        assert fewer[name] == [example for example in part if example.story in kept]
+        assert {example.story for example in fewest[name]} <= kept
+    stories = {example.story for example in examples}
+    left = {example.story for part in fewer.values() for example in part}
+    assert len(left) / len(stories) == pytest.approx(0.6, abs=0.15)
+
+
 def test_encoding(tmp_path: Path, encoder: Path) -> None:
     examples = load_examples(_write(tmp_path / "a.jsonl", ROW, ROW | {"jerusalem_status": "favor"}), SCHEMA)
     examples += load_examples(
