@@ -3,7 +3,8 @@
     python -m train.hydrate --corpus DIR
 
 DIR is the folder of corpus shards, or of clones of the public repositories that data/README.md names; every text file
-below it is read. Writes data/annotated.local.jsonl, which git ignores and which training uses when it is there.
+below it is read. Writes data/annotated.local.jsonl, which git ignores and which training uses when it is there. A row
+with `exchanged` is labelled as its source sentence `of` reads with these names put in the place of others.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from __future__ import annotations
 import argparse
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -26,6 +28,7 @@ LABELS = Path("data/annotated.jsonl")
 HYDRATED = Path("data/annotated.local.jsonl")
 _OTHER = (".csv", ".tsv", ".json", ".xml", ".html", ".htm")
 _TAG = re.compile(r"<[^>]+>")
+_LETTERS = "\u0621-\u064a"
 
 
 def main() -> None:
@@ -42,20 +45,34 @@ def hydrate(corpus: Path, labels: Path = LABELS, output: Path = HYDRATED) -> int
 
     Raises InputError when the folder holds no text files or none of the sentences.
     """
-    rows = {str(row["key"]): row for _, row in read_rows(labels)}
+    rows = [row for _, row in read_rows(labels)]
+    wanted = {source(row) for row in rows}
     texts: dict[str, str] = {}
     for path in tqdm(text_files(corpus), desc="reading", unit="file"):
         for document in documents(path):
             for text in sentences(document):
-                if (name := key(text)) in rows:
+                if (name := key(text)) in wanted:
                     texts.setdefault(name, text)
-        if len(texts) == len(rows):
+        if len(texts) == len(wanted):
             break
     if not texts:
         raise InputError(f"expected sentences of {labels} in {corpus}, found none; see data/README.md for the sources")
-    write_rows(({**row, "text": texts[name]} for name, row in rows.items() if name in texts), output)
-    print(f"{len(texts):,} of {len(rows):,} annotated sentences found -> {output}")
-    return len(texts)
+    found = [row for row in rows if source(row) in texts]
+    write_rows(({**row, "text": exchange(texts[source(row)], row.get("exchanged") or ())} for row in found), output)
+    print(f"{len(found):,} of {len(rows):,} annotated sentences found -> {output}")
+    return len(found)
+
+
+def source(row: Mapping[str, Any]) -> str:
+    """The key of the sentence that a row's text is made from: its own, or `of`."""
+    return str(row.get("of") or row["key"])
+
+
+def exchange(text: str, pairs: Iterable[Sequence[str]]) -> str:
+    """The text with each [old, new] of `pairs` put in, one after the other, where `old` stands as whole words."""
+    for old, new in pairs:
+        text = new.join(re.split(rf"(?<![{_LETTERS}]){re.escape(old)}(?![{_LETTERS}])", text))
+    return text
 
 
 def text_files(corpus: Path) -> list[Path]:

@@ -36,6 +36,20 @@ def test_from_shards(tmp_path: Path, labels: Path) -> None:
     assert _texts(tmp_path / "out.local.jsonl") == {"a0": WANTED[0], "a1": WANTED[1]}
 
 
+def test_an_exchanged_sentence_is_made_from_its_source(tmp_path: Path) -> None:
+    (tmp_path / "d.txt").write_text(ARTICLE, encoding="utf-8")
+    text = "أكد الوزير أن الحل سلمي."
+    row = {
+        "key": key(text),
+        "of": key(WANTED[0]),
+        "id": "a0",
+        "exchanged": [["المبعوث", "الوزير"], ["سياسي", "سلمي"], ["ال", "x"]],
+    }
+    (tmp_path / "annotated.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    assert hydrate(tmp_path, tmp_path / "annotated.jsonl", tmp_path / "out.local.jsonl") == 1
+    assert _texts(tmp_path / "out.local.jsonl") == {"a0": text}
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
