@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from train.command import one_sentence_errors
-from train.data import load_examples, split
+from train.evaluation import run_splits
 from train.finetune import finish
 from wijha.classifier import read_settings
 from wijha.errors import InputError
@@ -56,9 +56,7 @@ def average(output: Path, models: Sequence[Path]) -> Path:
     for name in _KEPT:
         shutil.copy(models[0] / name, folder / name)
     save_file(mean_weights(models), folder / "model.safetensors", metadata={"format": "pt"})
-    splits = split(
-        [example for path in files for example in load_examples(path, schema)], run["config"].get("share", 1.0)
-    )
+    splits = run_splits(models[0], schema)
     settings_of_all = run["config"] | {"output": str(output), "average_of": [str(model) for model in models]}
     finish(folder, settings_of_all, splits, {key: run[key] for key in ("data", "sentences", "distilled") if key in run})
     return folder

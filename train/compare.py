@@ -24,7 +24,7 @@ from train.baselines import Baselines
 from train.command import one_sentence_errors
 from train.config import CompareConfig, FinetuneConfig, load_config
 from train.data import file_sha256, label_numbers, load_examples
-from train.evaluation import training_examples
+from train.evaluation import run_splits
 from train.finetune import finetune
 from train.scores import cell_counts, evaluate_counts, intervals, paired_differences, resampled, resampling_weights
 from train.tables import HEADLINE, SCORES, markdown
@@ -89,7 +89,7 @@ def compare(config: CompareConfig, folder: Path) -> dict[str, Any]:
     schema, examples = first.schema, load_examples(config.evaluate, first.schema)
     texts, true = [example.text for example in examples], label_numbers(examples, first.schema)
 
-    baselines = Baselines(training_examples(first.folder, schema)[0], schema).predict(texts)
+    baselines = Baselines(run_splits(first.folder, schema)["train"], schema).predict(texts)
     predicted = {
         name: [Classifier.load(model).logits(texts).argmax(axis=-1) for model in models[name]] for name in models
     }

@@ -63,10 +63,10 @@ def main() -> None:
 def evaluate_model(folder: Path, file: Path | None, blind: bool = False) -> dict[str, Any]:
     """Score the model in `folder` on `file`, print the table, write the JSON beside the model and return it."""
     classifier = Classifier.load(folder)
-    train, test = training_examples(folder, classifier.schema)
+    splits = run_splits(folder, classifier.schema)
     if file is None and not REAL_NEWS.exists():
         print(f"{REAL_NEWS} is not there: scoring the repository's own test split instead")
-        name, examples, source = "test", test, "test split"
+        name, examples, source = "test", splits["test"], "test split"
     else:
         path = file or REAL_NEWS
         name, examples, source = path.stem, load_examples(path, classifier.schema), file_sha256(path)
@@ -77,23 +77,22 @@ def evaluate_model(folder: Path, file: Path | None, blind: bool = False) -> dict
     if blind:
         words = searched_words("search")
         name, examples = f"{name}-blind", [dataclasses.replace(e, text=blinded(e.text, words)) for e in examples]
-    result = {"source": source, **score(classifier, examples, Baselines(train, classifier.schema))}
+    result = {"source": source, **score(classifier, examples, Baselines(splits["train"], classifier.schema))}
     write_json(folder / f"evaluation-{name}.json", result)
     print(score_table(result, f"{folder} on {name if blind else file or name} ({len(examples):,} sentences)"))
     return result
 
 
-def training_examples(folder: Path, schema: Schema) -> tuple[list[Example], list[Example]]:
-    """Training and test split of the data that the model's metrics.json names; empty where it is not here."""
+def run_splits(folder: Path, schema: Schema) -> dict[str, list[Example]]:
+    """The splits that the model's run used, from its metrics.json; all empty where their data is not here."""
     try:
         run = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]
         paths, share = [Path(name) for name in run["data"]], run["config"].get("share", 1.0)
     except (OSError, ValueError, KeyError):
-        return [], []
+        return split([])
     if not all(path.exists() for path in paths):
-        return [], []
-    parts = split([example for path in paths for example in load_examples(path, schema)], share)
-    return parts["train"], parts["test"]
+        return split([])
+    return split([example for path in paths for example in load_examples(path, schema)], share)
 
 
 def searched_words(*lists: str) -> re.Pattern[str]:

@@ -11,7 +11,6 @@ with the figures. Wants the packages openvino and, for int8, nncf.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import shutil
@@ -24,8 +23,8 @@ import numpy as np
 import torch
 
 from train.command import one_sentence_errors
-from train.data import Example, file_sha256, label_numbers, load_examples, split
-from train.evaluation import training_examples
+from train.data import Example, file_sha256, label_numbers
+from train.evaluation import run_splits
 from train.graph import ClassifierGraph
 from train.scores import cell_counts, evaluate_counts
 from wijha.classifier import Classifier, read_settings
@@ -106,9 +105,7 @@ def written(folder: Path, calibration: Sequence[str], gate: Gate) -> dict[str, d
 
 def gate_examples(folder: Path, schema: Schema) -> tuple[list[str], str, list[Example]]:
     """Texts to calibrate int8 with, the name of the split that judges, its examples."""
-    train, test = training_examples(folder, schema)
-    files = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]["data"] if train else []
-    development = split([row for path in files for row in load_examples(Path(path), schema)])["development"]
+    train, development, test = run_splits(folder, schema).values()
     if not development and not test:
         raise InputError(
             f"expected the data that {folder}/metrics.json names, to compare with; found none: run this where it is"

@@ -14,7 +14,7 @@ import yaml
 from train import compare
 from train.config import CompareConfig, load_config
 from train.data import load_examples, split
-from train.evaluation import training_examples
+from train.evaluation import run_splits
 from train.scores import cell_counts, evaluate_counts, resampling_weights
 from train.tables import SCORES
 from wijha import InputError, Schema
@@ -71,7 +71,7 @@ def test_the_baselines_learn_from_the_share_that_the_runs_used(
     model = config.base.parent / "runs" / "plain-1" / "model"
     used = json.loads((model / "metrics.json").read_text(encoding="utf-8"))["run"]["sentences"]["train"]
     everything = split(load_examples(config.evaluate, SCHEMA))["train"]
-    assert len(training_examples(model, SCHEMA)[0]) == used < len(everything)
+    assert len(run_splits(model, SCHEMA)["train"]) == used < len(everything)
 
 
 def test_the_interval_holds_what_seeds_change_too() -> None:

@@ -15,7 +15,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 from train.baselines import Baselines
 from train.confidence import reliability_bins, risk_curve
 from train.data import Example
-from train.evaluation import confusion_tables, score, training_examples
+from train.evaluation import confusion_tables, run_splits, score
 from train.report.scored import Labelled, Scored
 from train.scores import evaluate_counts, intervals, resampled, resampling_weights
 from wijha.classifier import Classifier
@@ -40,7 +40,7 @@ def summary(classifier: Classifier, labelled: Labelled, scored: Scored) -> dict[
         ours = confusion_tables(scored.counts, scored.schema)
         if kept["source"] == labelled.source and kept["systems"]["model"]["confusion"] == ours:
             return dict(kept)
-    train, _ = training_examples(classifier.folder, scored.schema)
+    train = run_splits(classifier.folder, scored.schema)["train"]
     return score(classifier, labelled.examples, Baselines(train, scored.schema))
 
 

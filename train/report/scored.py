@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import softmax
 
 from train.data import Example, file_sha256, label_numbers, load_examples
-from train.evaluation import REAL_NEWS, training_examples
+from train.evaluation import REAL_NEWS, run_splits
 from train.scores import cell_counts, exact_rows
 from wijha.classifier import Classifier, read_settings
 from wijha.errors import InputError
@@ -88,7 +88,7 @@ def labelled_sentences(folder: Path, file: Path | None, schema: Schema) -> Label
         examples = load_examples(path, schema)
         kind = "real news that no training saw" if path == REAL_NEWS else "the file that was named"
         return Labelled(path.stem, file_sha256(path), f"Scored on {path.name}: {kind}.", examples)
-    examples = training_examples(folder, schema)[1]
+    examples = run_splits(folder, schema)["test"]
     if not examples:
         raise InputError(
             "expected labelled sentences to report on, found none: the model's training data is not here; "
