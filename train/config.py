@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -12,6 +13,7 @@ import yaml
 from wijha.errors import InputError
 
 Config = TypeVar("Config")
+_FAMILY = {"where", "unless", "put", "first"}
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,31 @@ class CompareConfig:
         return found
 
 
+@dataclass(frozen=True)
+class ExchangeConfig:
+    """Words to put in the place of others, by kind of sentence: configs/exchanges.yaml."""
+
+    families: dict[str, dict[str, Any]]
+    """Name -> `where`, `unless`, `put` and, where one exchange is enough, `first`: see train/exchange.py."""
+    words: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Name -> expression, which stands as $NAME in `where` and `unless`."""
+
+    def problems(self) -> list[str]:
+        """Families that lack a part or hold another, and expressions that are none, each naming them."""
+        found = []
+        for name, family in self.families.items():
+            if not isinstance(family, dict) or not {"where", "unless", "put"} <= set(family) <= _FAMILY:
+                found.append(f"families.{name} must hold where, unless, put and perhaps first")
+                continue
+            expressions = [*family["where"], family["unless"]]
+            found += [
+                f"families.{name}: {expression!r} is no regular expression"
+                for expression in (self.words.get(text.removeprefix("$"), text) for text in expressions)
+                if not _compiles(expression)
+            ]
+        return found
+
+
 def load_config(kind: type[Config], path: Path, **overrides: Any) -> Config:
     """Read a YAML into the frozen dataclass `kind`; `overrides` win over the file.
 
@@ -232,6 +259,14 @@ def is_same_run(config: Any, kept: dict[str, Any]) -> bool:
     required = [field.name for field in dataclasses.fields(config) if field.default is dataclasses.MISSING]
     defaults = as_dict(type(config)(**{name: getattr(config, name) for name in required}))
     return bool(defaults | kept == as_dict(config))
+
+
+def _compiles(expression: str) -> bool:
+    try:
+        re.compile(expression)
+    except re.error:
+        return False
+    return True
 
 
 def _plain(value: Any) -> Any:

@@ -28,7 +28,7 @@ LABELS = Path("data/annotated.jsonl")
 HYDRATED = Path("data/annotated.local.jsonl")
 _OTHER = (".csv", ".tsv", ".json", ".xml", ".html", ".htm")
 _TAG = re.compile(r"<[^>]+>")
-_LETTERS = "\u0621-\u064a"
+LETTERS = "\u0621-\u064a"
 
 
 def main() -> None:
@@ -71,7 +71,7 @@ def source(row: Mapping[str, Any]) -> str:
 def exchange(text: str, pairs: Iterable[Sequence[str]]) -> str:
     """The text with each [old, new] of `pairs` put in, one after the other, where `old` stands as whole words."""
     for old, new in pairs:
-        text = new.join(re.split(rf"(?<![{_LETTERS}]){re.escape(old)}(?![{_LETTERS}])", text))
+        text = new.join(re.split(rf"(?<![{LETTERS}]){re.escape(old)}(?![{LETTERS}])", text))
     return text
 
 

@@ -13,7 +13,7 @@ from train.config import CompareConfig, FinetuneConfig, PretrainConfig, load_con
 from wijha import InputError, Schema
 
 ROOT = Path(__file__).resolve().parents[2]
-OTHERS = {"schema.yaml", "keywords.yaml"}
+OTHERS = {"schema.yaml", "keywords.yaml", "exchanges.yaml"}
 CONFIGS = [p for p in sorted((ROOT / "configs").rglob("*.yaml")) if p.name not in OTHERS and "schema" not in p.name]
 
 

@@ -15,7 +15,7 @@ from train.corpus.__main__ import main
 from train.corpus.agreement import agreement, compare_files, kappa
 from train.corpus.check import check
 from train.corpus.duplicates import near_pairs
-from train.corpus.exchange import import_file, pairs
+from train.corpus.formats import import_file, pairs
 from train.corpus.screen import screen
 from train.corpus.tasks import export_file
 from train.data import load_examples, split_of

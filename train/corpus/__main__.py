@@ -15,7 +15,7 @@ from pathlib import Path
 from train.command import one_sentence_errors
 from train.corpus.agreement import compare_files
 from train.corpus.check import DATA, REAL_NEWS, check
-from train.corpus.exchange import import_file, pairs
+from train.corpus.formats import import_file, pairs
 from train.corpus.screen import screen
 from train.corpus.tasks import WRITERS, export_file
 from wijha.schema import Schema

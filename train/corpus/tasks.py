@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from train.corpus.exchange import SOURCE_ID
+from train.corpus.formats import SOURCE_ID
 from wijha.errors import InputError
 from wijha.files import write_json, write_text
 from wijha.records import Row, read_rows, write_rows
