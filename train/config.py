@@ -13,7 +13,6 @@ import yaml
 from wijha.errors import InputError
 
 Config = TypeVar("Config")
-_FAMILY = {"where", "unless", "put", "first"}
 
 
 @dataclass(frozen=True)
@@ -194,19 +193,25 @@ class ExchangeConfig:
     words: dict[str, str] = dataclasses.field(default_factory=dict)
     """Name -> expression, which stands as $NAME in `where` and `unless`."""
 
+    def expression(self, text: str) -> re.Pattern[str]:
+        """`text` compiled, or what it names; KeyError for an unknown name, re.error for what is no expression."""
+        return re.compile(self.words[text[1:]] if text.startswith("$") else text)
+
     def problems(self) -> list[str]:
-        """Families that lack a part or hold another, and expressions that are none, each naming them."""
+        """Families with wrong parts, and expressions that are none, each named."""
         found = []
         for name, family in self.families.items():
-            if not isinstance(family, dict) or not {"where", "unless", "put"} <= set(family) <= _FAMILY:
-                found.append(f"families.{name} must hold where, unless, put and perhaps first")
+            kinds = {part: type(value) for part, value in family.items()} if isinstance(family, dict) else {}
+            if {"first": bool} | kinds != {"where": list, "unless": str, "put": dict, "first": bool}:
+                found.append(
+                    f"families.{name} must hold where: [...], unless: ..., put: {{...}} and perhaps first: true"
+                )
                 continue
-            expressions = [*family["where"], family["unless"]]
-            found += [
-                f"families.{name}: {expression!r} is no regular expression"
-                for expression in (self.words.get(text.removeprefix("$"), text) for text in expressions)
-                if not _compiles(expression)
-            ]
+            for text in (*family["where"], family["unless"]):
+                try:
+                    self.expression(text)
+                except (KeyError, re.error):
+                    found.append(f"families.{name}: {text!r} is neither a regular expression nor a name in words")
         return found
 
 
@@ -259,14 +264,6 @@ def is_same_run(config: Any, kept: dict[str, Any]) -> bool:
     required = [field.name for field in dataclasses.fields(config) if field.default is dataclasses.MISSING]
     defaults = as_dict(type(config)(**{name: getattr(config, name) for name in required}))
     return bool(defaults | kept == as_dict(config))
-
-
-def _compiles(expression: str) -> bool:
-    try:
-        re.compile(expression)
-    except re.error:
-        return False
-    return True
 
 
 def _plain(value: Any) -> Any:

@@ -78,13 +78,17 @@ class Family:
 
 def load_families(config: ExchangeConfig) -> list[Family]:
     """The families of a config, in its order, expressions compiled."""
-    named = {f"${name}": expression for name, expression in config.words.items()}
     families = []
     for family in config.families.values():
-        where = tuple(re.compile(named.get(expression, expression)) for expression in family["where"])
-        unless = re.compile(named.get(family["unless"], family["unless"]))
         groups = [[word] for word in family["put"]] if family.get("first") else [list(family["put"])]
-        families.append(Family(where, unless, family["put"], tuple(finder(words) for words in groups)))
+        families.append(
+            Family(
+                tuple(config.expression(text) for text in family["where"]),
+                config.expression(family["unless"]),
+                family["put"],
+                tuple(finder(words) for words in groups),
+            )
+        )
     return families
 
 

@@ -75,8 +75,13 @@ def test_the_families_that_ship_speak_of_the_topics() -> None:
 
 @pytest.mark.parametrize(
     ("changed", "said"),
-    [({"where": ["("]}, "is no regular expression"), ({"also": 1}, "must hold where, unless, put and perhaps first")],
+    [
+        ({"where": ["("]}, "is neither a regular expression nor a name in words"),
+        ({"unless": "$nowhere"}, "is neither a regular expression nor a name in words"),
+        ({"where": "ليبيا"}, "must hold where"),
+        ({"also": 1}, "must hold where"),
+    ],
 )
 def test_a_wrong_family_is_named(changed: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=f"families.libya.*{said}"):
-        build(ExchangeConfig, {"families": {"libya": family(**changed)}}, "test")
+        build(ExchangeConfig, {"words": {"calm": "هدنة"}, "families": {"libya": family(**changed)}}, "test")
