@@ -26,7 +26,7 @@ class PretrainConfig:
     vocabulary: int = 16_000
     """WordPiece pieces, special tokens included."""
     layers: int = 6
-    """Transformer layers; where there are more than in `init`, its layers are repeated in place."""
+    """Transformer layers; `init`'s are repeated in place where it has fewer, evenly chosen where it has more."""
     hidden: int = 256
     """Width; heads are of 64, the feed-forward part is four times as wide."""
     block: int = 128
@@ -56,7 +56,7 @@ class PretrainConfig:
     svd_tokens: int = 8_000_000
     """Tokens whose co-occurrences initialise the word embeddings; 0 leaves them random."""
     compile: bool = False
-    """Compile the model with torch.compile: worth it for runs of more than a few minutes."""
+    """Compile the layers with torch.compile: worth it for runs of more than a few minutes."""
     checkpoint_every: int = 200
     """Steps between checkpoints: what a kill can lose."""
     seed: int = 13
@@ -96,6 +96,8 @@ class FinetuneConfig:
     """Share of the stories to use, of every split, always the same ones: for short runs side by side."""
     teachers_share: float = 0.5
     """Weight of those probabilities beside a sentence's own labels, which have the rest."""
+    layers: int | None = None
+    """Layers of the encoder to keep, from below: fewer are faster and know less; all where it is left out."""
     mean_layer: bool = False
     """A new layer on top in which [CLS] begins as the mean of the words, for encoders that are trained by that mean."""
     normalize: tuple[str, ...] = ()
@@ -153,6 +155,8 @@ class FinetuneConfig:
                 found.append(f"{name} must be positive, got {getattr(self, name)}")
         if self.precision not in ("auto", "bf16", "fp32"):
             found.append(f"precision must be auto, bf16 or fp32, got {self.precision!r}")
+        if self.layers is not None and self.layers < 1:
+            found.append(f"layers must be at least 1, got {self.layers}")
         if not self.data:
             found.append("data must name at least one file")
         return found

@@ -1,6 +1,7 @@
 """Write the files of the fast CPU runtime into a saved model, each precision only if it passes a gate.
 
     python -m train.export runs/default/model
+    python -m train.export runs/release/model --only int8        # half precision is three quarters of the files
 
 MODEL/openvino/ gets the model in half precision (computed in f32, or in bf16 where the processor has it) and in int8.
 On the development split every precision must give the labels of torch in 99 % of the cells, lose at most 0.3
@@ -40,21 +41,23 @@ from wijha.tokenizer import TextEncoder
 AGREEMENT, FAVG3, SCORE = 0.99, 0.003, 1e-3
 """The gate: least share of equal labels, most loss of Favg3, most change of a score by the batch."""
 _CALIBRATION = 300
+_NOT_ASKED = "not asked for"
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
+    parser.add_argument("--only", choices=["half", "int8"], help="keep one kind of file (default: both)")
     arguments = parser.parse_args()
     with one_sentence_errors():
-        export(arguments.model)
+        export(arguments.model, arguments.only)
 
 
-def export(folder: Path) -> dict[str, Any]:
+def export(folder: Path, only: str | None = None) -> dict[str, Any]:
     """Write MODEL/openvino and MODEL/export.json; returns what export.json holds.
 
-    Raises InputError when a package is missing, the folder is no model, or the data that it was trained on is not here.
+    `only`: "half" (f32 and bf16) or "int8". Raises InputError when a package is missing, the folder is no model, or the data that it was trained on is not here.
     """
     schema = Schema.from_dict(read_settings(folder).get("schema"), f"{folder}/config.json")
     calibration, name, examples = gate_examples(folder, schema)
@@ -71,7 +74,7 @@ def export(folder: Path) -> dict[str, Any]:
             "processor": processor(),
             "gate": {"label_agreement": AGREEMENT, "favg3_loss": FAVG3, "score_change_by_batch": SCORE},
             "favg3_torch": gate.favg3,
-            "openvino": written(folder, calibration, gate),
+            "openvino": written(folder, calibration, gate, only),
         }
         write_json(folder / "export.json", result)
     except BaseException:
@@ -84,12 +87,18 @@ def export(folder: Path) -> dict[str, Any]:
     return result
 
 
-def written(folder: Path, calibration: Sequence[str], gate: Gate) -> dict[str, dict[str, Any]]:
-    """Write the files of every precision; what the gate says of each. Those of a refused int8 go again."""
+def written(
+    folder: Path, calibration: Sequence[str], gate: Gate, only: str | None = None
+) -> dict[str, dict[str, Any]]:
+    """Write the files of every precision; what the gate says of each. Those that nothing may use go again."""
     write_openvino(folder)
-    notes = {} if write_int8(folder, calibration) else {"int8": "the package nncf is not installed"}
-    if not has_bf16():
-        notes["bf16"] = "this processor does not compute in bf16"
+    notes = {} if has_bf16() else {"bf16": "this processor does not compute in bf16"}
+    if only == "half":
+        notes["int8"] = _NOT_ASKED
+    elif not write_int8(folder, calibration):
+        notes["int8"] = "the package nncf is not installed"
+    if only == "int8":
+        notes |= dict.fromkeys(("f32", "bf16"), _NOT_ASKED)
     judged = {}
     for precision in ("f32", "bf16", "int8"):
         if precision in notes:
@@ -98,9 +107,15 @@ def written(folder: Path, calibration: Sequence[str], gate: Gate) -> dict[str, d
             judged[precision] = gate.check(OpenVinoRuntime(folder, precision))
         print(f"openvino {precision:<4} {_sentence(judged[precision])}")
     if not judged["int8"]["accepted"]:
-        for path in (folder / "openvino").glob("int8.*"):
-            path.unlink()
+        _remove(folder, "int8")
+    if not any(judged[precision]["accepted"] for precision in ("f32", "bf16")):
+        _remove(folder, "model")
     return judged
+
+
+def _remove(folder: Path, name: str) -> None:
+    for path in (folder / "openvino").glob(f"{name}.*"):
+        path.unlink()
 
 
 def gate_examples(folder: Path, schema: Schema) -> tuple[list[str], str, list[Example]]:

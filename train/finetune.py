@@ -149,6 +149,7 @@ def training_arguments(config: FinetuneConfig) -> TrainingArguments:
         num_train_epochs=config.epochs,
         per_device_train_batch_size=config.batch // processes,
         per_device_eval_batch_size=4 * config.batch,
+        dataloader_num_workers=2 if torch.cuda.is_available() else 0,  # padding a batch would hold back a GPU
         learning_rate=config.learning_rate,
         warmup_steps=config.warmup,
         lr_scheduler_type="linear",

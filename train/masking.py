@@ -82,8 +82,8 @@ def validate(
         chunk = torch.from_numpy(blocks[start : start + config.batch].astype(np.int64))
         ids, (positions, truth) = masker(chunk, 1.0, -1 - start)
         with torch.autocast(model.device.type, torch.bfloat16):
-            logits = masked_logits(model, ids.to(model.device), positions.to(model.device))[0].float().cpu()
-        truth = truth.reshape(-1)
+            logits = masked_logits(model, ids.to(model.device), positions.to(model.device))[0].float()
+        truth = truth.reshape(-1).to(model.device)
         total += cross_entropy(logits, truth, reduction="sum").item()
         right += (logits.argmax(-1) == truth).sum().item()
         count += len(truth)

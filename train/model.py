@@ -11,6 +11,7 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BertForSequenceClassification,
+    BertPreTrainedModel,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -57,6 +58,8 @@ def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
             dtype=torch.float32,
             use_safetensors=Path(config.encoder).exists() or None,  # many on the hub have a pickle alone
         )
+        if config.layers is not None:
+            keep_lowest(model, config.layers)
         if config.mean_layer:
             add_mean_layer(model)
     setattr(model.config, SETTINGS, {"schema": schema.to_dict()})
@@ -66,6 +69,21 @@ def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
             f"got {config.length}; lower it"
         )
     return model
+
+
+def keep_lowest(model: PreTrainedModel, layers: int) -> None:
+    """Drop all but the `layers` lowest layers: fine-tuning misses the upper ones least (Sajjad et al. 2023).
+
+    Raises InputError for what is no BERT and for more layers than there are.
+    """
+    if not isinstance(model, BertPreTrainedModel):
+        raise InputError(f"expected a BERT for layers, got {type(model).__name__}; leave layers out")
+    depth = model.config.num_hidden_layers
+    if layers > depth:
+        raise InputError(f"expected layers of at most {depth}, which the encoder has, got {layers}; lower it")
+    encoder = model.base_model.encoder
+    encoder.layer = torch.nn.ModuleList(encoder.layer[:layers])
+    model.config.num_hidden_layers = layers
 
 
 @torch.no_grad()

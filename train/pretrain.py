@@ -50,7 +50,7 @@ def pretrain(config: PretrainConfig) -> Path:
 
     torch.manual_seed(config.seed)
     checkpoint = newest_whole(config.output / "checkpoints", accelerator.print, lambda checkpoint: None)
-    model = build_model(config, tokenizer, None if checkpoint else train)
+    model = build_model(config, tokenizer, None if checkpoint else train).to(accelerator.device)
     optimizers = build_optimizers(model, config)
     steps = config.tokens // (config.batch * config.block)
     done = load_checkpoint(checkpoint, model, optimizers) if checkpoint else 0
@@ -58,7 +58,7 @@ def pretrain(config: PretrainConfig) -> Path:
         cut_log(config, done)
     task = MaskedTask(model, config.bag_of_words)
     if config.compile:
-        task.compile()
+        compile_layers(model)
     task = accelerator.prepare(task)
 
     started, stop = time.monotonic(), StopOnSignal(accelerator)
@@ -122,7 +122,7 @@ def build_model(
         if "cls.predictions.transform.LayerNorm.weight" in found["missing_keys"]:
             with torch.no_grad():  # an encoder of others: its embeddings are large, and a new head should begin quietly
                 model.cls.predictions.transform.LayerNorm.weight.fill_(0.3)
-        return deepen(model, config.layers)
+        return resize(model, config.layers)
     model = BertForMaskedLM._from_config(
         BertConfig(
             vocab_size=len(tokenizer),
@@ -145,19 +145,24 @@ def build_model(
     return model
 
 
-def deepen(model: BertForMaskedLM, layers: int) -> BertForMaskedLM:
-    """A model of `layers` layers: those that it has, each repeated in place as often as it takes.
+def resize(model: BertForMaskedLM, layers: int) -> BertForMaskedLM:
+    """A model of `layers` layers: those that it has, each repeated in place as often as it takes, or evenly chosen.
 
-    A deeper model begins so where the shallower one stands (Gong et al. 2019, Progressive stacking of BERT).
+    A deeper model begins so where the shallower one stands (Gong et al. 2019, Progressive stacking of BERT), a
+    shallower one near the deeper (Sanh et al. 2019, DistilBERT).
     """
     had = model.bert.encoder.layer
-    if layers < len(had):
-        raise InputError(f"expected at least the {len(had)} layers of init, got layers: {layers}; raise it")
     model.bert.encoder.layer = torch.nn.ModuleList(
         copy.deepcopy(had[place * len(had) // layers]) for place in range(layers)
     )
     model.config.num_hidden_layers = layers
     return model
+
+
+def compile_layers(model: BertForMaskedLM) -> None:
+    """torch.compile for each layer: they are alike and share one program, which takes seconds and fits every depth."""
+    for layer in model.bert.encoder.layer:
+        layer.compile(dynamic=False)
 
 
 def build_optimizers(model: BertForMaskedLM, config: PretrainConfig) -> list[torch.optim.Optimizer]:

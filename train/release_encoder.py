@@ -1,15 +1,16 @@
 """Make the encoder of a finished pre-training run the one that ships: models/encoder, with its log and its card.
 
     python -m train.release_encoder runs/pretrain [runs/pretrain-topical ...]
+    python -m train.release_encoder runs/pretrain-deep --hardware "one NVIDIA H200"
 
 Of several runs each went on from the one before. The card's numbers come from the runs' config.json and log.jsonl.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from train.command import one_sentence_errors
 from wijha.errors import InputError
 from wijha.files import write_text
 from wijha.manifest import write_manifest
+from wijha.runtime import processor
 
 SHIPPED = Path("models/encoder")
 _CARD = """---
@@ -29,9 +31,9 @@ tags: [arabic, news, bert]
 
 # A compact Arabic news encoder
 
-A stock BERT of {layers} layers x {hidden}, {vocabulary:,} WordPieces, half precision, {megabytes:.0f} MB,
+A stock BERT of {layers} layers x {hidden}, {vocabulary:,} pieces, half precision, {megabytes:.0f} MB,
 pre-trained on Arabic news and encyclopaedia text by masked language modelling (whole words). It needs no
-download and starts fast on a CPU; it is made to be fine-tuned (`make train`). Normalisation (NFKC; marks and
+download and starts fast on a CPU; it is made to be fine-tuned (`make train`). {origin}Normalisation (NFKC; marks and
 invisible controls removed; alef, yeh, the seats of hamza, teh marbuta, Persian and Urdu letters, digits, punctuation
 and case folded) is part of `tokenizer.json`.
 
@@ -44,16 +46,19 @@ and case folded) is part of `tokenizer.json`.
 Each stage goes on from the one before, with that one's layers repeated in place where it has more; its loss is on its
 own held-out text. The whole curves stand in `log-*.jsonl` beside this card, the settings in `config-*.json`;
 configs/pretrain*.yaml repeat them.
-Computing time: {hardware}.
+Computing time: {hours}, on {hardware}.
 
 {corpus}
 
 ## What it does not know
 
 Little text after 2013-2017 but one outlet's of 2023-2024 and a few hundred documents of 2025; no dialect beyond what
-newspapers quote; no other language. It has seen few tokens for its kind: large encoders from the hub know more
-(`configs/arabert.yaml`). It repeats what its sources take for granted.
+newspapers quote; no other language. Large encoders from the hub have seen far more (`configs/arabert.yaml`). It repeats
+what its sources take for granted.
 """
+_ORIGIN = """It does not begin at random but
+with layers of multilingual-e5-small (Wang et al. 2024, MIT; before that Multilingual-MiniLM-L12-H384, MIT), made
+Arabic by `python -m train.adopt`: its [CLS] says nothing by itself, so fine-tune it with `mean_layer: true`. """
 _CORPUS = """## Corpus
 
 32 M words of public collections; the newspapers hold the rights to their texts, which are not in this repository.
@@ -72,14 +77,19 @@ _CORPUS = """## Corpus
 
 def main() -> None:
     """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("--hardware", default=processor(), help="what the runs were on (default: %(default)s)")
+    arguments = parser.parse_args()
     with one_sentence_errors():
-        if len(sys.argv) < 2:
-            raise InputError("expected a pre-training run, got none; name its folder, such as runs/pretrain")
-        release_encoder([Path(name) for name in sys.argv[1:]])
+        release_encoder(arguments.runs, arguments.hardware)
 
 
-def release_encoder(runs: list[Path], target: Path = SHIPPED) -> None:
-    """Replace `target` by the last run's encoder, with every run's log and settings, a card and a manifest."""
+def release_encoder(runs: list[Path], hardware: str, target: Path = SHIPPED) -> None:
+    """Replace `target` by the last run's encoder, with every run's log and settings, a card and a manifest.
+
+    Raises InputError for an unfinished run.
+    """
     stages = [_stage(run) for run in runs]
     fresh = target.with_name(f".{target.name}.part")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -93,8 +103,10 @@ def release_encoder(runs: list[Path], target: Path = SHIPPED) -> None:
         hidden=shape["hidden_size"],
         vocabulary=shape["vocab_size"],
         megabytes=(fresh / "model.safetensors").stat().st_size / 1e6,
+        origin=_ORIGIN if stages[0][0].get("init") else "",
         stages="\n".join(_row(number, *stage) for number, stage in enumerate(stages, 1)),
-        hardware=_hours(stages),
+        hours=_hours(stages),
+        hardware=hardware,
         corpus=_CORPUS,
     )
     write_text(fresh / "README.md", card)
@@ -129,7 +141,7 @@ def _row(number: int, config: dict[str, Any], log: list[dict[str, Any]]) -> str:
 def _hours(stages: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> str:
     """Computing time by the logged rates."""
     hours = sum(log[-1]["tokens"] / log[-1]["tokens_per_second"] for _, log in stages) / 3600
-    return f"{hours:.1f} hours in all at the rates of the logs"
+    return f"{hours:.2g} hours in all at the rates of the logs"
 
 
 if __name__ == "__main__":

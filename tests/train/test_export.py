@@ -51,6 +51,19 @@ def test_export_writes_files_and_figures(folder: Path, capsys: pytest.CaptureFix
     assert (folder / "openvino" / "model.bin").stat().st_size < 1.1 * (folder / "model.safetensors").stat().st_size
 
 
+@pytest.mark.parametrize(("only", "gone"), [("int8", "model."), ("half", "int8.")])
+def test_one_kind_of_file_is_kept_where_asked_for(folder: Path, only: str, gone: str) -> None:
+    pytest.importorskip("openvino", reason="openvino is not installed")
+    result = export(folder, only)["openvino"]
+    files = {path.name for path in (folder / "openvino").iterdir()}
+    assert not any(name.startswith(gone) for name in files)
+    assert result["int8" if only == "half" else "f32"] == {"accepted": False, "note": "not asked for"}
+    kept = "int8" if only == "int8" else "f32"
+    assert bool(files) == result[kept]["accepted"]
+    if files:
+        assert Classifier.load(folder, runtime=f"openvino-{kept}").classify("الهدنة باقية")
+
+
 def test_an_export_that_breaks_off_leaves_the_model_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("openvino", reason="openvino is not installed")
 

@@ -310,3 +310,16 @@ def test_a_model_with_a_mean_layer_is_a_stock_one(settings: dict[str, object], t
         for where in (Path(str(settings["encoder"])), folder)
     ]
     assert len(layers[1]) == len(layers[0]) + 1
+
+
+def test_the_lowest_layers_are_kept(own: FinetuneConfig) -> None:
+    schema = Schema.from_yaml(own.schema)
+    whole, low = (build_classifier(dataclasses.replace(own, layers=layers), schema) for layers in (None, 1))
+    depth = whole.config.num_hidden_layers
+    assert depth > 1 == low.config.num_hidden_layers == len(low.bert.encoder.layer)
+    words = load_tokenizer(own)("قال الوزير إن الهدنة باقية", return_tensors="pt")
+    with torch.no_grad():
+        assert torch.equal(low.bert(**words).last_hidden_state, whole.bert(**words, output_hidden_states=True)[-1][1])
+    with pytest.raises(InputError, match=f"expected layers of at most {depth}, which the encoder has, got {depth + 1}"):
+        build_classifier(dataclasses.replace(own, layers=depth + 1), schema)
+    assert dataclasses.replace(own, layers=0).problems() == ["layers must be at least 1, got 0"]

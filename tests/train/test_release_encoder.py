@@ -54,7 +54,7 @@ def test_card_and_logs_come_with_the_encoder(run: Path, tmp_path: Path) -> None:
     target = tmp_path / "models" / "encoder"
     target.mkdir(parents=True)
     (target / "old").touch()
-    release_encoder([run, run], target)
+    release_encoder([run, run], "two GPUs", target)
     assert not (target / "old").exists() and (target / "model.safetensors").exists()
     assert set(check_manifest(target) or ()) >= {"config.json", "model.safetensors", "tokenizer.json"}
     card = (target / "README.md").read_text(encoding="utf-8")
@@ -71,4 +71,12 @@ def test_every_number_of_the_shipped_card_is_in_a_file() -> None:
 def test_an_unfinished_run_is_refused(run: Path, tmp_path: Path) -> None:
     shutil.rmtree(run / "encoder")
     with pytest.raises(InputError, match="expected a finished run"):
-        release_encoder([run], tmp_path / "encoder")
+        release_encoder([run], "a GPU", tmp_path / "encoder")
+
+
+def test_the_card_says_what_an_encoder_began_with_and_ran_on(run: Path, tmp_path: Path) -> None:
+    settings = json.loads((run / "config.json").read_text(encoding="utf-8")) | {"init": "runs/adopted"}
+    (run / "config.json").write_text(json.dumps(settings), encoding="utf-8")
+    release_encoder([run], "a GPU", tmp_path / "encoder")
+    card = (tmp_path / "encoder" / "README.md").read_text(encoding="utf-8")
+    assert "multilingual-e5-small" in card and "mean_layer: true" in card and "on a GPU." in card
