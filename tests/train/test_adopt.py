@@ -129,12 +129,12 @@ def test_a_stock_folder_gives_what_was_saved_in_it(source: Path, tmp_path: Path)
     assert not any(name.startswith("pooler") for name in again.weights)
 
 
-def test_what_cannot_be_adopted_is_one_sentence(source: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_adopted_is_one_sentence(source: Path, encoder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected 1 to 2 layers, got 3"):
         adopt(read_packed(source), tmp_path / "out", TEXTS, vocabulary=30, layers=3)
     with pytest.raises(InputError, match="expected texts with words"):
         adopt(read_packed(source), tmp_path / "out", ["中文"], vocabulary=30, layers=1)
     with pytest.raises(InputError, match="expected a BERT with a unigram tokenizer"):
-        read_stock("models/encoder")
+        read_stock(str(encoder))
     with pytest.raises(InputError, match="expected an encoder at"):
         read_stock(str(tmp_path / "nothing"))

@@ -164,6 +164,7 @@ def test_two_processes_give_the_result_of_one(settings: dict[str, object], tmp_p
         capture_output=True,
         text=True,
         check=False,
+        timeout=600,  # a minute where nothing else runs: a hang fails, it does not stop the tests
     )
     assert done.returncode == 0, done.stderr[-2000:]
     two = tmp_path / "two" / "model"
