@@ -28,7 +28,7 @@ from train.config import FinetuneConfig, load_config
 from train.data import Example, encode, label_numbers, load_examples, split
 from train.finetune import DevelopmentScores, training_arguments
 from train.losses import TopicLoss
-from train.model import build_classifier, load_tokenizer
+from train.model import build_classifier, load_tokenizer, shape
 from train.trainer import TopicTrainer
 from wijha.schema import Schema
 
@@ -107,6 +107,7 @@ def plain_trainer(config: FinetuneConfig, schema: Schema, examples: list[Example
     model = AutoModelForSequenceClassification.from_pretrained(
         config.encoder, num_labels=len(schema.id2label), dtype=torch.float32
     )
+    shape(model, config)
     arguments = TrainingArguments(
         output_dir=str(config.output / "plain"),
         per_device_train_batch_size=config.batch,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from benchmarks import common, inference, scaling, startup, stopping, tokenizer, training
+from benchmarks import common, depth, inference, scaling, startup, stopping, tokenizer, training
 from train.config import FinetuneConfig
 
-NAMES = ("inference", "startup", "stopping", "scaling", "tokenizer", "training")
+NAMES = ("inference", "startup", "stopping", "scaling", "tokenizer", "training", "depth")
 
 
 @pytest.fixture
@@ -33,6 +34,7 @@ def runs(model: Path, settings: dict[str, object], tmp_path: Path) -> dict[str, 
         "scaling": lambda: scaling.run(model, [8]),
         "tokenizer": lambda: tokenizer.run(model, 16),
         "training": lambda: training.run(config, 2),
+        "depth": lambda: depth.run({"whole": config, "low": dataclasses.replace(config, layers=1)}, 2, ["نص"] * 9),
     }
 
 
@@ -40,6 +42,8 @@ def runs(model: Path, settings: dict[str, object], tmp_path: Path) -> dict[str, 
 def test_a_benchmark_leaves_its_result_and_its_table(
     name: str, runs: dict[str, Callable[[], None]], results: Path
 ) -> None:
+    if name == "depth":
+        pytest.importorskip("openvino", reason="openvino is not installed")
     runs[name]()
     kept = json.loads((results / "results" / f"{name}.json").read_text(encoding="utf-8"))
     assert len(kept["rows"]) >= (1 if name == "scaling" else 2) and kept["rows"][0]["times"] == 1.0

@@ -57,7 +57,8 @@ def main() -> None:
 def export(folder: Path, only: str | None = None) -> dict[str, Any]:
     """Write MODEL/openvino and MODEL/export.json; returns what export.json holds.
 
-    `only`: "half" (f32 and bf16) or "int8". Raises InputError when a package is missing, the folder is no model, or the data that it was trained on is not here.
+    `only`: "half" (f32 and bf16) or "int8". Raises InputError when a package is missing, the folder is no model, or the
+    data that it was trained on is not here.
     """
     schema = Schema.from_dict(read_settings(folder).get("schema"), f"{folder}/config.json")
     calibration, name, examples = gate_examples(folder, schema)
@@ -87,9 +88,7 @@ def export(folder: Path, only: str | None = None) -> dict[str, Any]:
     return result
 
 
-def written(
-    folder: Path, calibration: Sequence[str], gate: Gate, only: str | None = None
-) -> dict[str, dict[str, Any]]:
+def written(folder: Path, calibration: Sequence[str], gate: Gate, only: str | None = None) -> dict[str, dict[str, Any]]:
     """Write the files of every precision; what the gate says of each. Those that nothing may use go again."""
     write_openvino(folder)
     notes = {} if has_bf16() else {"bf16": "this processor does not compute in bf16"}

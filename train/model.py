@@ -58,10 +58,7 @@ def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
             dtype=torch.float32,
             use_safetensors=Path(config.encoder).exists() or None,  # many on the hub have a pickle alone
         )
-        if config.layers is not None:
-            keep_lowest(model, config.layers)
-        if config.mean_layer:
-            add_mean_layer(model)
+        shape(model, config)
     setattr(model.config, SETTINGS, {"schema": schema.to_dict()})
     if config.length > model.config.max_position_embeddings:
         raise InputError(
@@ -69,6 +66,14 @@ def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
             f"got {config.length}; lower it"
         )
     return model
+
+
+def shape(model: PreTrainedModel, config: FinetuneConfig) -> None:
+    """Give a model the layers that `config` asks for. Raises InputError for what is no BERT or has too few."""
+    if config.layers is not None:
+        keep_lowest(model, config.layers)
+    if config.mean_layer:
+        add_mean_layer(model)
 
 
 def keep_lowest(model: PreTrainedModel, layers: int) -> None:

@@ -1,0 +1,100 @@
+"""What layers cost: fine-tuning and inference in sentences/s with few and with all of the encoder's layers.
+
+python -m benchmarks.depth [--steps 25] [--rows 1024]
+
+The first row is the model that ships, fine-tuned further. Inference is OpenVINO's in float32, from texts to
+probabilities. Scores by depth are in configs/README.md and NOTES.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers.utils import logging
+
+from benchmarks.common import TEXT, one_sentence, report, texts
+from benchmarks.training import our_trainer
+from train.config import FinetuneConfig, load_config
+from train.data import Example, load_examples, split
+from train.export import write_openvino
+from train.model import build_classifier, load_tokenizer
+from wijha.classifier import Classifier
+from wijha.extras import need
+from wijha.runtime import OpenVinoRuntime
+from wijha.schema import Schema
+
+DEPTHS = (4, 6, 12)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", type=Path, default=Path("configs/default.yaml"))
+    parser.add_argument("--steps", type=int, default=25, help="optimiser steps a depth, after one that does not count")
+    parser.add_argument("--rows", type=int, default=1024)
+    arguments = parser.parse_args()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    with one_sentence(), tempfile.TemporaryDirectory() as folder:
+        need("openvino", "cpu")
+        config = load_config(FinetuneConfig, arguments.config, output=folder)
+        shipped = dataclasses.replace(config, encoder="models/classifier", layers=None, mean_layer=False)
+        depths = {
+            f"{layers} layers of {config.encoder} and the mean layer": dataclasses.replace(config, layers=layers)
+            for layers in DEPTHS
+        }
+        run({shipped.encoder: shipped} | depths, arguments.steps, texts(arguments.rows))
+
+
+def run(configs: Mapping[str, FinetuneConfig], steps: int, rows: Sequence[str]) -> None:
+    """Time every model of `configs` and report; the first is what the others are measured by."""
+    found: list[dict[str, Any]] = []
+    for number, (name, config) in enumerate(configs.items()):
+        schema = Schema.from_yaml(config.schema)
+        sample = split(load_examples(TEXT, schema))["train"][: steps * config.batch]
+        classifier, size = built(config, schema, config.output / str(number))
+        rates = {
+            "fine-tuning": fine_tuning(config, schema, sample, steps),
+            "inference": inference(classifier, list(rows)),
+        }
+        found.append({"model": name, "parameters": f"{size:,}", **rates})
+        print(found[-1], flush=True)
+    report("depth", "Depth", "sentences/s", found, lambda row, first: row["inference"] / first["inference"])
+
+
+def built(config: FinetuneConfig, schema: Schema, folder: Path) -> tuple[Classifier, int]:
+    """An untrained classifier by `config`, saved, exported and loaded; its number of parameters."""
+    model = build_classifier(config, schema)
+    model.half().save_pretrained(folder)
+    load_tokenizer(config).save_pretrained(folder)
+    write_openvino(folder)
+    return Classifier(folder, OpenVinoRuntime(folder, "f32"), schema, {}), model.num_parameters()
+
+
+def fine_tuning(config: FinetuneConfig, schema: Schema, sample: list[Example], steps: int) -> float:
+    """Sentences/s of train.finetune."""
+    trainer = our_trainer(config, schema, sample, sample[:1])
+    trainer.args.max_steps = 1
+    trainer.train()  # the first step sets things up
+    trainer.args.max_steps = steps
+    begin = time.perf_counter()
+    trainer.train()
+    return steps * config.batch / (time.perf_counter() - begin)
+
+
+def inference(classifier: Classifier, rows: list[str]) -> float:
+    """Sentences/s from texts to probabilities."""
+    classifier.probabilities(rows[:64])
+    begin = time.perf_counter()
+    classifier.probabilities(rows)
+    return len(rows) / (time.perf_counter() - begin)
+
+
+if __name__ == "__main__":
+    main()
