@@ -33,19 +33,20 @@ tags: [arabic, news, bert]
 
 A stock BERT of {layers} layers x {hidden}, {vocabulary:,} pieces, half precision, {megabytes:.0f} MB,
 pre-trained on Arabic news and encyclopaedia text by masked language modelling (whole words). It needs no
-download and starts fast on a CPU; it is made to be fine-tuned (`make train`). {origin}Normalisation (NFKC; marks and
+download and starts fast on a CPU; it is made to be fine-tuned (`make train`). Normalisation (NFKC; marks and
 invisible controls removed; alef, yeh, the seats of hamza, teh marbuta, Persian and Urdu letters, digits, punctuation
-and case folded) is part of `tokenizer.json`.
+and case folded) is part of `tokenizer.json`.{origin}
 
 ## Pre-training
 
-| stage | tokens seen | validation loss | validation accuracy | learning rate | masking | bag of words |
-|---|---|---|---|---|---|---|
+| stage | corpus | tokens | validation loss | validation accuracy | learning rate | masking | bag of words |
+|---|---|---|---|---|---|---|---|
 {stages}
 
 Each stage goes on from the one before, with that one's layers repeated in place where it has more; its loss is on its
-own held-out text. The whole curves stand in `log-*.jsonl` beside this card, the settings in `config-*.json`;
-configs/pretrain*.yaml repeat them.
+own held-out text. `data/topical` are the corpus's documents on the topics' world once more and the labelled training
+sentences (`python -m train.topical`). The whole curves stand in `log-*.jsonl` beside this card, the settings in
+`config-*.json`; configs/pretrain*.yaml repeat them.
 Computing time: {hours}, on {hardware}.
 
 {corpus}
@@ -56,9 +57,11 @@ Little text after 2013-2017 but one outlet's of 2023-2024 and a few hundred docu
 newspapers quote; no other language. Large encoders from the hub have seen far more (`configs/arabert.yaml`). It repeats
 what its sources take for granted.
 """
-_ORIGIN = """It does not begin at random but
-with layers of multilingual-e5-small (Wang et al. 2024, MIT; before that Multilingual-MiniLM-L12-H384, MIT), made
-Arabic by `python -m train.adopt`: its [CLS] says nothing by itself, so fine-tune it with `mean_layer: true`. """
+_ORIGIN = """
+
+It does not begin at random but with layers of multilingual-e5-small (Wang et al. 2024, MIT; before that
+Multilingual-MiniLM-L12-H384, MIT), made Arabic by `python -m train.adopt`: its [CLS] says nothing by itself, so fine-tune
+it with `mean_layer: true`."""
 _CORPUS = """## Corpus
 
 32 M words of public collections; the newspapers hold the rights to their texts, which are not in this repository.
@@ -132,8 +135,9 @@ def _stage(run: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 def _row(number: int, config: dict[str, Any], log: list[dict[str, Any]]) -> str:
     last, masking = log[-1], " to ".join(f"{rate:g}" for rate in config["masking"])
+    corpus = ", ".join(config.get("corpus", []))
     return (
-        f"| {number} | {last['tokens']:,} | {last['validation_loss']:.3f} | {last['validation_accuracy']:.3f} "
+        f"| {number} | {corpus} | {last['tokens']:,} | {last['validation_loss']:.3f} | {last['validation_accuracy']:.3f} "
         f"| {config['learning_rate']:g} | {masking} | {config.get('bag_of_words', 0):g} |"
     )
 
