@@ -60,8 +60,8 @@ what its sources take for granted.
 _ORIGIN = """
 
 It does not begin at random but with layers of multilingual-e5-small (Wang et al. 2024, MIT; before that
-Multilingual-MiniLM-L12-H384, MIT), made Arabic by `python -m train.adopt`: its [CLS] says nothing by itself, so fine-tune
-it with `mean_layer: true`."""
+Multilingual-MiniLM-L12-H384, MIT), made Arabic by `python -m train.adopt`: its [CLS] says nothing by itself, so
+fine-tune it with `mean_layer: true`."""
 _CORPUS = """## Corpus
 
 32 M words of public collections; the newspapers hold the rights to their texts, which are not in this repository.
@@ -137,7 +137,8 @@ def _row(number: int, config: dict[str, Any], log: list[dict[str, Any]]) -> str:
     last, masking = log[-1], " to ".join(f"{rate:g}" for rate in config["masking"])
     corpus = ", ".join(config.get("corpus", []))
     return (
-        f"| {number} | {corpus} | {last['tokens']:,} | {last['validation_loss']:.3f} | {last['validation_accuracy']:.3f} "
+        f"| {number} | {corpus} | {last['tokens']:,} | {last['validation_loss']:.3f} "
+        f"| {last['validation_accuracy']:.3f} "
         f"| {config['learning_rate']:g} | {masking} | {config.get('bag_of_words', 0):g} |"
     )
 
