@@ -1,6 +1,6 @@
 """What layers cost: fine-tuning and inference in sentences/s with few and with all of the encoder's layers.
 
-python -m benchmarks.depth [--steps 25] [--rows 1024]
+python -m benchmarks.depth [--steps 8] [--rows 1024]
 
 The first row is the model that ships, fine-tuned further. Inference is OpenVINO's in float32, from texts to
 probabilities. Scores by depth are in configs/README.md and NOTES.md.
@@ -35,8 +35,8 @@ DEPTHS = (4, 6, 12)
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", type=Path, default=Path("configs/default.yaml"))
-    parser.add_argument("--steps", type=int, default=25, help="optimiser steps a depth, after one that does not count")
+    parser.add_argument("--config", type=Path, default=Path("configs/deep.yaml"))
+    parser.add_argument("--steps", type=int, default=8, help="optimiser steps a depth, after one that does not count")
     parser.add_argument("--rows", type=int, default=1024)
     arguments = parser.parse_args()
     logging.set_verbosity_error()

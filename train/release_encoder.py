@@ -1,7 +1,7 @@
-"""Make the encoder of a finished pre-training run the one that ships: models/encoder, with its log and its card.
+"""Make the encoder of a finished pre-training run one that ships, in models/, with its log and its card.
 
     python -m train.release_encoder runs/pretrain [runs/pretrain-topical ...]
-    python -m train.release_encoder runs/pretrain-deep --hardware "one NVIDIA H200"
+    python -m train.release_encoder runs/pretrain-deep --to models/encoder-deep --hardware "one NVIDIA H200"
 
 Of several runs each went on from the one before. The card's numbers come from the runs' config.json and log.jsonl.
 """
@@ -29,12 +29,12 @@ pipeline_tag: feature-extraction
 tags: [arabic, news, bert]
 ---
 
-# A compact Arabic news encoder
+# An Arabic news encoder
 
 A stock BERT of {layers} layers x {hidden}, {vocabulary:,} pieces, half precision, {megabytes:.0f} MB,
 pre-trained on Arabic news and encyclopaedia text by masked language modelling (whole words). It needs no
-download and starts fast on a CPU; it is made to be fine-tuned (`make train`). Normalisation (NFKC; marks and
-invisible controls removed; alef, yeh, the seats of hamza, teh marbuta, Persian and Urdu letters, digits, punctuation
+download; it is made to be fine-tuned (`python -m train.finetune`). Normalisation (NFKC; marks and invisible controls
+removed; alef, yeh, the seats of hamza, teh marbuta, Persian and Urdu letters, digits, punctuation
 and case folded) is part of `tokenizer.json`.{origin}
 
 ## Pre-training
@@ -82,10 +82,11 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+")
+    parser.add_argument("--to", type=Path, default=SHIPPED, help="folder to replace (default: %(default)s)")
     parser.add_argument("--hardware", default=processor(), help="what the runs were on (default: %(default)s)")
     arguments = parser.parse_args()
     with one_sentence_errors():
-        release_encoder(arguments.runs, arguments.hardware)
+        release_encoder(arguments.runs, arguments.hardware, arguments.to)
 
 
 def release_encoder(runs: list[Path], hardware: str, target: Path = SHIPPED) -> None:
