@@ -1,7 +1,7 @@
 """Write the files of the fast CPU runtime into a saved model, each precision only if it passes a gate.
 
     python -m train.export runs/default/model
-    python -m train.export runs/release/model --only int8        # half precision is three quarters of the files
+    python -m train.export runs/release/model --only int8        # half precision is two thirds of the files
 
 MODEL/openvino/ gets the model in half precision (computed in f32, or in bf16 where the processor has it) and in int8.
 On the development split every precision must give the labels of torch in 99 % of the cells, lose at most 0.3

@@ -21,6 +21,8 @@ from wijha.manifest import write_manifest
 from wijha.runtime import processor
 
 SHIPPED = Path("models/encoder")
+ADOPTED = "runs/adopted"
+"""What python -m train.adopt writes by its own example."""
 _CARD = """---
 language: ar
 license: apache-2.0
@@ -107,7 +109,7 @@ def release_encoder(runs: list[Path], hardware: str, target: Path = SHIPPED) -> 
         hidden=shape["hidden_size"],
         vocabulary=shape["vocab_size"],
         megabytes=(fresh / "model.safetensors").stat().st_size / 1e6,
-        origin=_ORIGIN if stages[0][0].get("init") else "",
+        origin=_ORIGIN if stages[0][0].get("init") == ADOPTED else "",
         stages="\n".join(_row(number, *stage) for number, stage in enumerate(stages, 1)),
         hours=_hours(stages),
         hardware=hardware,
