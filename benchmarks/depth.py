@@ -1,8 +1,8 @@
 """What layers cost: fine-tuning and inference in sentences/s with few and with all of the encoder's layers.
 
-python -m benchmarks.depth [--steps 8] [--rows 1024]
+python -m benchmarks.depth [--steps 8] [--rows 512]
 
-The first row is the model that ships, fine-tuned further. Inference is OpenVINO's in float32, from texts to
+The first row is the model that ships, fine-tuned further. Inference is torch's in float32, from texts to
 probabilities. Scores by depth are in configs/README.md and NOTES.md.
 """
 
@@ -22,11 +22,9 @@ from benchmarks.common import TEXT, one_sentence, report, texts
 from benchmarks.training import our_trainer
 from train.config import FinetuneConfig, load_config
 from train.data import Example, load_examples, split
-from train.export import write_openvino
 from train.model import build_classifier, load_tokenizer
 from wijha.classifier import Classifier
-from wijha.extras import need
-from wijha.runtime import OpenVinoRuntime
+from wijha.runtime import TorchRuntime
 from wijha.schema import Schema
 
 DEPTHS = (4, 6, 12)
@@ -37,12 +35,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", type=Path, default=Path("configs/deep.yaml"))
     parser.add_argument("--steps", type=int, default=8, help="optimiser steps a depth, after one that does not count")
-    parser.add_argument("--rows", type=int, default=1024)
+    parser.add_argument("--rows", type=int, default=512)
     arguments = parser.parse_args()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     with one_sentence(), tempfile.TemporaryDirectory() as folder:
-        need("openvino", "cpu")
         config = load_config(FinetuneConfig, arguments.config, output=folder)
         shipped = dataclasses.replace(config, encoder="models/classifier", layers=None, mean_layer=False)
         depths = {
@@ -69,12 +66,11 @@ def run(configs: Mapping[str, FinetuneConfig], steps: int, rows: Sequence[str]) 
 
 
 def built(config: FinetuneConfig, schema: Schema, folder: Path) -> tuple[Classifier, int]:
-    """An untrained classifier by `config`, saved, exported and loaded; its number of parameters."""
+    """An untrained classifier by `config`, saved and loaded; its number of parameters."""
     model = build_classifier(config, schema)
     model.half().save_pretrained(folder)
     load_tokenizer(config).save_pretrained(folder)
-    write_openvino(folder)
-    return Classifier(folder, OpenVinoRuntime(folder, "f32"), schema, {}), model.num_parameters()
+    return Classifier(folder, TorchRuntime(folder, "cpu"), schema, {}), model.num_parameters()
 
 
 def fine_tuning(config: FinetuneConfig, schema: Schema, sample: list[Example], steps: int) -> float:
