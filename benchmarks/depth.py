@@ -19,9 +19,9 @@ from typing import Any
 from transformers.utils import logging
 
 from benchmarks.common import TEXT, one_sentence, report, texts
-from benchmarks.training import our_trainer
+from benchmarks.training import our_trainer, timed
 from train.config import FinetuneConfig, load_config
-from train.data import Example, load_examples, split
+from train.data import load_examples, split
 from train.model import build_classifier, load_tokenizer
 from wijha.classifier import Classifier
 from wijha.runtime import TorchRuntime
@@ -57,7 +57,7 @@ def run(configs: Mapping[str, FinetuneConfig], steps: int, rows: Sequence[str]) 
         sample = split(load_examples(TEXT, schema))["train"][: steps * config.batch]
         classifier, size = built(config, schema, config.output / str(number))
         rates = {
-            "fine-tuning": fine_tuning(config, schema, sample, steps),
+            "fine-tuning": timed(our_trainer(config, schema, sample, sample[:1]), config, steps),
             "inference": inference(classifier, list(rows)),
         }
         found.append({"model": name, "parameters": f"{size:,}", **rates})
@@ -71,17 +71,6 @@ def built(config: FinetuneConfig, schema: Schema, folder: Path) -> tuple[Classif
     model.half().save_pretrained(folder)
     load_tokenizer(config).save_pretrained(folder)
     return Classifier(folder, TorchRuntime(folder, "cpu"), schema, {}), model.num_parameters()
-
-
-def fine_tuning(config: FinetuneConfig, schema: Schema, sample: list[Example], steps: int) -> float:
-    """Sentences/s of train.finetune."""
-    trainer = our_trainer(config, schema, sample, sample[:1])
-    trainer.args.max_steps = 1
-    trainer.train()  # the first step sets things up
-    trainer.args.max_steps = steps
-    begin = time.perf_counter()
-    trainer.train()
-    return steps * config.batch / (time.perf_counter() - begin)
 
 
 def inference(classifier: Classifier, rows: list[str]) -> float:

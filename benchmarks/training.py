@@ -58,19 +58,23 @@ def run(config: FinetuneConfig, steps: int) -> None:
         (f"plain Trainer, padded to {config.length}", plain_trainer(config, schema, sample, held_out)),
         ("train.finetune", our_trainer(config, schema, sample, held_out)),
     ):
-        trainer.args.max_steps = 1
-        trainer.train()  # the first step sets things up
-        trainer.args.max_steps = steps
-        begin = time.perf_counter()
-        trainer.train()
-        seconds = time.perf_counter() - begin
+        rate = timed(trainer, config, steps)
         scores = trainer.evaluate()
-        rate = steps * config.batch / seconds
         rows.append({"way": name, "sentences/s": rate, **{key: scores[f"eval_{key}"] for key in ("loss", "favg3")}})
         print(f"{name}: {rows[-1]['sentences/s']:,.0f} sentences/s", flush=True)
     title = f"Fine-tuning {config.encoder}, batch {config.batch}, {steps} steps"
     unit = f"sentences/s; loss and Favg3 on {len(held_out)} held-out sentences after these steps"
     report("training", title, unit, rows, lambda row, first: row["sentences/s"] / first["sentences/s"])
+
+
+def timed(trainer: Trainer, config: FinetuneConfig, steps: int) -> float:
+    """Sentences/s over `steps` steps; one before them, which sets things up, does not count."""
+    trainer.args.max_steps = 1
+    trainer.train()
+    trainer.args.max_steps = steps
+    begin = time.perf_counter()
+    trainer.train()
+    return steps * config.batch / (time.perf_counter() - begin)
 
 
 def our_trainer(config: FinetuneConfig, schema: Schema, examples: list[Example], held_out: list[Example]) -> Trainer:
