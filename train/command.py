@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,9 +29,14 @@ def run(description: str | None, kind: type[Config], recipe: Callable[[Config], 
 
 
 def leave_together() -> None:
-    """Ends a run of several processes: the first may still be scoring, and a connection that nobody closes aborts."""
+    """Ends a run of several processes: the first may still be scoring, and a connection that nobody closes aborts.
+
+    The caller has let go of its trainer and model. What they leave behind, in cycles, goes here and not after the
+    group: DDP's part that frees the group last joins its threads with Python's lock held, which they may wait for.
+    """
     state = PartialState()
     state.wait_for_everyone()
+    gc.collect()
     state.destroy_process_group()
 
 

@@ -4,7 +4,8 @@
     python -m train.finetune configs/distilled.yaml
 
 Writes data/distilled.local.jsonl: what the models say of the config's training sentences, and of those others in which
-they do not rule out every topic. Hinton et al. 2015.
+they do not rule out every topic. Where the first model rules out every topic the others are not asked: name the
+fastest first. Hinton et al. 2015.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from wijha.schema import Schema
 
 OUTPUT = Path("data/distilled.local.jsonl")
 DOUBT = 0.02
-"""A sentence without labels teaches something new where a topic is there with at least this probability."""
+"""Every topic is ruled out where none is there with at least this probability."""
 
 
 def main() -> None:
@@ -61,7 +62,8 @@ def to_learn(config: FinetuneConfig, files: Sequence[Path]) -> tuple[list[str], 
 
 
 def taught(texts: Sequence[str], models: Sequence[Classifier], config: FinetuneConfig) -> Iterator[dict[str, Any]]:
-    """A row a text: topic -> mean probability of each label, in the schema's order.
+    """A row a text: topic -> mean probability of each label, in the schema's order; of the first model alone where it
+    rules out every topic.
 
     Raises InputError for a model of another schema than the config's.
     """
@@ -70,9 +72,17 @@ def taught(texts: Sequence[str], models: Sequence[Classifier], config: FinetuneC
         if model.schema.id2label != schema.id2label:
             raise InputError(f"expected the schema {config.schema} in every model, got another in {model.folder}")
     for window in windows(tqdm(texts, desc="asking", unit="sentence")):
-        means = np.mean([model.probabilities(window) for model in models], axis=0).round(4).tolist()
-        for text, rows in zip(window, means, strict=True):
+        for text, rows in zip(window, opinions(window, models).round(4).tolist(), strict=True):
             yield {"text": text, "probabilities": dict(zip(schema.topic_names, rows, strict=True))}
+
+
+def opinions(texts: list[str], models: Sequence[Classifier]) -> np.ndarray:
+    """Mean probabilities (texts, topics, labels), the first model's alone where it rules out every topic."""
+    said = models[0].probabilities(texts)
+    asked = np.flatnonzero((1 - said[:, :, 0]).max(axis=1) >= DOUBT)
+    some = [texts[number] for number in asked]
+    said[asked] = np.mean([said[asked], *(model.probabilities(some) for model in models[1:])], axis=0)
+    return said
 
 
 def doubtful(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -64,6 +64,18 @@ def finetune(config: FinetuneConfig) -> Path:
     trained_on = {"data": checksums(files), "sentences": {name: len(rows) for name, rows in splits.items()}}
     trained_on |= {"distilled": told} if told else {}
 
+    fit(config, schema, splits, trained_on["data"] | told)
+    folder = config.output / "model"
+    if PartialState().is_main_process:
+        finish(folder, as_dict(config), splits, trained_on)
+    leave_together()
+    return folder
+
+
+def fit(
+    config: FinetuneConfig, schema: Schema, splits: Mapping[str, Sequence[Example]], data: Mapping[str, str]
+) -> None:
+    """Train, and save weights and tokenizer of the best epoch. `data` are the checksums of what is read."""
     set_seed(config.seed)
     tokenizer = load_tokenizer(config)
     model = build_classifier(config, schema)
@@ -86,18 +98,15 @@ def finetune(config: FinetuneConfig) -> Path:
     )
     with PartialState().main_process_first():  # one process tidies up, the others find it done
         encoder = checksums(sorted(Path(config.encoder).glob("*.safetensors")))
-        checkpoint = resumable(config, trained_on["data"] | told | encoder)
+        checkpoint = resumable(config, {**data, **encoder})
     trainer.train(resume_from_checkpoint=checkpoint)
 
     folder = config.output / "model"
     if trainer.is_world_process_zero():
         with room_for(folder, "the model"):
             unseal(folder)
-            trainer.model.half().save_pretrained(folder)  # what is scored below is what ships
+            trainer.model.half().save_pretrained(folder)  # what is scored later is what ships
             tokenizer.save_pretrained(folder)
-        finish(folder, as_dict(config), splits, trained_on)
-    leave_together()
-    return folder
 
 
 def finish(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import html
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,21 +47,31 @@ def hydrate(corpus: Path, labels: Path = LABELS, output: Path = HYDRATED) -> int
     Raises InputError when the folder holds no text files or none of the sentences.
     """
     rows = [row for _, row in read_rows(labels)]
-    wanted = {source(row) for row in rows}
+    sought: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        sought[source(row)].append(row)
     texts: dict[str, str] = {}
     for path in tqdm(text_files(corpus), desc="reading", unit="file"):
         for document in documents(path):
             for text in sentences(document):
-                if (name := key(text)) in wanted:
-                    texts.setdefault(name, text)
-        if len(texts) == len(wanted):
+                for row in sought.get(key(text), ()):
+                    if row["key"] not in texts and (made := labelled_text(row, text)):
+                        texts[row["key"]] = made
+        if len(texts) == len(rows):
             break
     if not texts:
         raise InputError(f"expected sentences of {labels} in {corpus}, found none; see data/README.md for the sources")
-    found = [row for row in rows if source(row) in texts]
-    write_rows(({**row, "text": exchange(texts[source(row)], row.get("exchanged") or ())} for row in found), output)
+    found = [{**row, "text": texts[row["key"]]} for row in rows if row["key"] in texts]
+    write_rows(iter(found), output)
     print(f"{len(found):,} of {len(rows):,} annotated sentences found -> {output}")
     return len(found)
+
+
+def labelled_text(row: Mapping[str, Any], text: str) -> str | None:
+    """What was labelled, made from a sentence with the key `source(row)`; None from another spelling of that sentence
+    in which some of the names to exchange stand otherwise."""
+    made = exchange(text, row.get("exchanged") or ())
+    return made if key(made) == row["key"] else None
 
 
 def source(row: Mapping[str, Any]) -> str:

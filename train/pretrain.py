@@ -41,6 +41,13 @@ def main() -> None:
 
 def pretrain(config: PretrainConfig) -> Path:
     """Train an encoder by `config`; returns its folder. Resumes where an earlier call with the same config stopped."""
+    fit(config)
+    leave_together()
+    return config.output / "encoder"
+
+
+def fit(config: PretrainConfig) -> None:
+    """Data, model, the steps that are not yet done, and the encoder in its folder."""
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     with accelerator.main_process_first():
         tokenizer = prepare(config)
@@ -83,8 +90,6 @@ def pretrain(config: PretrainConfig) -> Path:
             stop.leave_if_asked(state)
     if accelerator.is_main_process:
         save_encoder(config, model, tokenizer)
-    leave_together()
-    return config.output / "encoder"
 
 
 def prepare(config: PretrainConfig) -> PreTrainedTokenizerFast:

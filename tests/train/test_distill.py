@@ -15,7 +15,7 @@ import yaml
 from train import distill
 from train.config import FinetuneConfig
 from train.data import Example, load_examples, split
-from train.distill import doubtful, encode_taught, read_taught, taught, to_learn
+from train.distill import doubtful, encode_taught, opinions, read_taught, taught, to_learn
 from train.finetune import finetune
 from train.losses import label_weights
 from train.model import load_tokenizer
@@ -70,6 +70,21 @@ def test_the_file_holds_the_mean_of_the_models(
     told = read_taught(config.distilled, schema)
     expected = Classifier.load(model).probabilities(list(told))
     assert np.abs(np.stack(list(told.values())) - expected).max() < 1e-3
+
+
+def test_the_others_are_asked_only_where_the_first_rules_out_no_topic() -> None:
+    class Says:
+        def __init__(self, *present: float) -> None:
+            self.present, self.asked = dict(zip("abc", present, strict=True)), []
+
+        def probabilities(self, texts: list[str]) -> np.ndarray:
+            self.asked += texts
+            return np.array([[[1.0, 0.0], [1 - self.present[text], self.present[text]]] for text in texts])
+
+    first, second = Says(0.01, 0.02, 0.6), Says(0.9, 0.9, 0.2)
+    said = opinions(["a", "b", "c"], [first, second])  # type: ignore[list-item]
+    assert said[:, 1, 1] == pytest.approx([0.01, 0.46, 0.4])
+    assert first.asked == ["a", "b", "c"] and second.asked == ["b", "c"]
 
 
 def test_a_model_of_another_schema_is_refused(config: FinetuneConfig, model: Path, tmp_path: Path) -> None:

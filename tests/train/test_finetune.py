@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import io
 import json
 import os
@@ -21,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
+from train import command
 from train.config import FinetuneConfig, as_dict
 from train.data import file_sha256
 from train.finetune import finetune, resumable
@@ -173,6 +175,28 @@ def test_two_processes_give_the_result_of_one(settings: dict[str, object], tmp_p
     second = load_file(two / "model.safetensors")
     for name in first:
         assert torch.allclose(first[name], second[name], atol=1e-4), name
+
+
+def test_the_trainer_is_gone_before_the_processes_part(
+    settings: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = FinetuneConfig(**settings | {"epochs": 1, "output": tmp_path / "run"})  # type: ignore[arg-type]
+    left: list[list[TopicTrainer]] = []
+
+    class Processes:
+        def wait_for_everyone(self) -> None: ...
+
+        def destroy_process_group(self) -> None:
+            trainers = [thing for thing in gc.get_objects() if type(thing) is TopicTrainer]
+            left.append([trainer for trainer in trainers if trainer.config == config])
+
+    monkeypatch.setattr(command, "PartialState", Processes)
+    gc.disable()  # what is in a cycle goes only where it is collected
+    try:
+        finetune(config)
+    finally:
+        gc.enable()
+    assert left == [[]]
 
 
 def test_another_schema_with_other_topics_and_labels(settings: dict[str, object], tmp_path: Path) -> None:

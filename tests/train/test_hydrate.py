@@ -50,6 +50,17 @@ def test_an_exchanged_sentence_is_made_from_its_source(tmp_path: Path) -> None:
     assert _texts(tmp_path / "out.local.jsonl") == {"a0": text}
 
 
+def test_another_spelling_of_the_source_in_which_a_name_stands_otherwise_is_passed_over(tmp_path: Path) -> None:
+    spellings = "قال الذي التقى المبعوث إن الحل سياسي.", "قال الذى التقى المبعوث إن الحل سياسي."
+    assert key(spellings[0]) == key(spellings[1])
+    (tmp_path / "d.txt").write_text("\n".join(spellings), encoding="utf-8")
+    text = "قال من رأى المبعوث إن الحل سياسي."
+    row = {"key": key(text), "of": key(spellings[0]), "id": "a0", "exchanged": [["الذى التقى", "من رأى"]]}
+    (tmp_path / "annotated.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    assert hydrate(tmp_path, tmp_path / "annotated.jsonl", tmp_path / "out.local.jsonl") == 1
+    assert _texts(tmp_path / "out.local.jsonl") == {"a0": text}
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
