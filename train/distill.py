@@ -3,9 +3,14 @@
     python -m train.distill configs/release.yaml MODEL [MODEL ...] --sentences data/unread.local.txt
     python -m train.finetune configs/distilled.yaml
 
+    python -m train.distill configs/release.yaml data/taught.parquet --sentences data/unread.local.txt
+
 Writes data/distilled.local.jsonl: what the models say of the config's training sentences, and of those others in which
 they do not rule out every topic. Where the first model rules out every topic the others are not asked: name the
 fastest first. Hinton et al. 2015.
+
+--remember FILE writes the same with each sentence's key in the place of its text, which is not ours to hand on. Such a
+file stands for the models in a later call; of what it does not know nothing is written.
 """
 
 from __future__ import annotations
@@ -30,6 +35,7 @@ from wijha.classifier import Classifier
 from wijha.errors import InputError
 from wijha.records import read_rows, write_rows
 from wijha.schema import Schema
+from wijha.text import key
 
 OUTPUT = Path("data/distilled.local.jsonl")
 DOUBT = 0.02
@@ -40,15 +46,37 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path)
-    parser.add_argument("models", type=Path, nargs="+")
+    parser.add_argument("models", type=Path, nargs="+", help="model folders, or a file that --remember wrote")
     parser.add_argument("--sentences", type=Path, nargs="+", default=[], help="files of unlabelled sentences")
+    parser.add_argument("--remember", type=Path, help="also write what the models say without the texts: FILE.parquet")
     arguments = parser.parse_args()
     with one_sentence_errors():
         config = load_config(FinetuneConfig, arguments.config)
-        models = [Classifier.load(model) for model in arguments.models]
+        schema = Schema.from_yaml(config.schema)
+        models = [Remembered(path, schema) if path.is_file() else Classifier.load(path) for path in arguments.models]
         labelled, others = to_learn(config, arguments.sentences)
-        rows = chain(taught(labelled, models, config), doubtful(taught(others, models, config)))
-        print(f"{write_rows(rows, OUTPUT):,} sentences of {len(models)} models -> {OUTPUT}")
+        rows = list(chain(taught(labelled, models, config), doubtful(taught(others, models, config))))
+        print(f"{write_rows(iter(rows), OUTPUT):,} sentences of {len(models)} models -> {OUTPUT}")
+        if arguments.remember:
+            said = ({"key": key(row["text"]), "probabilities": row["probabilities"]} for row in rows)
+            write_rows(said, arguments.remember)
+
+
+class Remembered:
+    """What models said of sentences, by the sentences' keys; beside other models it counts as one."""
+
+    def __init__(self, path: Path, schema: Schema) -> None:
+        self.folder, self.schema = path, schema
+        self.said = read_taught(path, schema, "key")
+
+    def probabilities(self, texts: list[str]) -> np.ndarray:
+        """As Classifier.probabilities; not a number for sentences that the file does not know."""
+        unknown = np.full((len(self.schema.topics), len(self.schema.labels)), np.nan)
+        rows = [self.said.get(key(text), unknown) for text in texts]
+        return np.array(rows).reshape(len(texts), *unknown.shape)
+
+
+Teacher = Classifier | Remembered
 
 
 def to_learn(config: FinetuneConfig, files: Sequence[Path]) -> tuple[list[str], list[str]]:
@@ -61,9 +89,9 @@ def to_learn(config: FinetuneConfig, files: Sequence[Path]) -> tuple[list[str], 
     return list(training), list(dict.fromkeys(text for text in others if text not in labelled))
 
 
-def taught(texts: Sequence[str], models: Sequence[Classifier], config: FinetuneConfig) -> Iterator[dict[str, Any]]:
+def taught(texts: Sequence[str], models: Sequence[Teacher], config: FinetuneConfig) -> Iterator[dict[str, Any]]:
     """A row a text: topic -> mean probability of each label, in the schema's order; of the first model alone where it
-    rules out every topic.
+    rules out every topic. No row for a text that a file of what models said does not know.
 
     Raises InputError for a model of another schema than the config's.
     """
@@ -72,11 +100,12 @@ def taught(texts: Sequence[str], models: Sequence[Classifier], config: FinetuneC
         if model.schema.id2label != schema.id2label:
             raise InputError(f"expected the schema {config.schema} in every model, got another in {model.folder}")
     for window in windows(tqdm(texts, desc="asking", unit="sentence")):
-        for text, rows in zip(window, opinions(window, models).round(4).tolist(), strict=True):
-            yield {"text": text, "probabilities": dict(zip(schema.topic_names, rows, strict=True))}
+        for text, rows in zip(window, opinions(window, models).round(3), strict=True):
+            if not np.isnan(rows).any():
+                yield {"text": text, "probabilities": dict(zip(schema.topic_names, rows.tolist(), strict=True))}
 
 
-def opinions(texts: list[str], models: Sequence[Classifier]) -> np.ndarray:
+def opinions(texts: list[str], models: Sequence[Teacher]) -> np.ndarray:
     """Mean probabilities (texts, topics, labels), the first model's alone where it rules out every topic."""
     said = models[0].probabilities(texts)
     asked = np.flatnonzero((1 - said[:, :, 0]).max(axis=1) >= DOUBT)
@@ -119,8 +148,8 @@ def encode_taught(
     return tokenised(texts, [*targets.tolist(), *(rows.tolist() for rows in told.values())], tokenizer, config.length)
 
 
-def read_taught(path: Path, schema: Schema) -> dict[str, np.ndarray]:
-    """Text -> probabilities of shape (topics, labels). Raises InputError that names the first line that has none."""
+def read_taught(path: Path, schema: Schema, name: str = "text") -> dict[str, np.ndarray]:
+    """Text, or key, -> probabilities of shape (topics, labels). Raises InputError that names the first line without."""
     told = {}
     for number, row in read_rows(path):
         try:
@@ -132,7 +161,7 @@ def read_taught(path: Path, schema: Schema) -> dict[str, np.ndarray]:
                 f"expected a probability of each label for each topic in {path} line {number}, found none; "
                 "write the file again with python -m train.distill"
             )
-        told[str(row["text"])] = rows
+        told[str(row[name])] = rows
     return told
 
 

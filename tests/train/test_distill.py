@@ -20,7 +20,7 @@ from train.finetune import finetune
 from train.losses import label_weights
 from train.model import load_tokenizer
 from wijha import Classifier, InputError, Schema
-from wijha.records import write_rows
+from wijha.records import read_rows, write_rows
 
 OTHER = "ناقش المجلس أمس مشروع قرار جديد"
 
@@ -70,6 +70,24 @@ def test_the_file_holds_the_mean_of_the_models(
     told = read_taught(config.distilled, schema)
     expected = Classifier.load(model).probabilities(list(told))
     assert np.abs(np.stack(list(told.values())) - expected).max() < 1e-3
+
+
+def test_what_models_said_is_kept_without_the_texts_and_stands_for_them(
+    config: FinetuneConfig, schema: Schema, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(distill, "OUTPUT", config.distilled)
+    recipe, remembered, more = tmp_path / "recipe.yaml", tmp_path / "said.parquet", tmp_path / "more.txt"
+    kept = {"schema": str(config.schema), "data": [str(config.data[0])], "encoder": "e", "output": "o"}
+    recipe.write_text(yaml.safe_dump(kept), encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["distill", str(recipe), str(model), "--remember", str(remembered)])
+    distill.main()
+    first = config.distilled.read_bytes()
+    assert "text" not in next(read_rows(remembered))[1]
+    config.distilled.unlink()
+    more.write_text(OTHER, encoding="utf-8")  # the models were not asked of it
+    monkeypatch.setattr(sys, "argv", ["distill", str(recipe), str(remembered), "--sentences", str(more)])
+    distill.main()
+    assert config.distilled.read_bytes() == first
 
 
 def test_the_others_are_asked_only_where_the_first_rules_out_no_topic() -> None:
