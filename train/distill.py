@@ -55,10 +55,10 @@ def main() -> None:
         schema = Schema.from_yaml(config.schema)
         models = [Remembered(path, schema) if path.is_file() else Classifier.load(path) for path in arguments.models]
         labelled, others = to_learn(config, arguments.sentences)
-        rows = list(chain(taught(labelled, models, config), doubtful(taught(others, models, config))))
-        print(f"{write_rows(iter(rows), OUTPUT):,} sentences of {len(models)} models -> {OUTPUT}")
+        rows = chain(taught(labelled, models, config), doubtful(taught(others, models, config)))
+        print(f"{write_rows(rows, OUTPUT):,} sentences of {len(models)} models -> {OUTPUT}")
         if arguments.remember:
-            said = ({"key": key(row["text"]), "probabilities": row["probabilities"]} for row in rows)
+            said = ({"key": key(row["text"]), "probabilities": row["probabilities"]} for _, row in read_rows(OUTPUT))
             write_rows(said, arguments.remember)
 
 
