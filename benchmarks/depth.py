@@ -24,6 +24,7 @@ from train.config import FinetuneConfig, load_config
 from train.data import load_examples, split
 from train.model import build_classifier, load_tokenizer
 from wijha.classifier import Classifier
+from wijha.reader import Reader
 from wijha.runtime import TorchRuntime
 from wijha.schema import Schema
 
@@ -70,7 +71,7 @@ def built(config: FinetuneConfig, schema: Schema, folder: Path) -> tuple[Classif
     model = build_classifier(config, schema)
     model.half().save_pretrained(folder)
     load_tokenizer(config).save_pretrained(folder)
-    return Classifier(folder, TorchRuntime(folder, "cpu"), schema, {}), model.num_parameters()
+    return Classifier(Reader(folder, TorchRuntime(folder, "cpu")), schema, {}), model.num_parameters()
 
 
 def inference(classifier: Classifier, rows: list[str]) -> float:

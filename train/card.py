@@ -10,6 +10,7 @@ from train.robustness import table as robustness_table
 from train.tables import HEADLINE, markdown, remarks
 from wijha.classifier import read_settings
 from wijha.files import write_text
+from wijha.manifest import FIRST
 from wijha.schema import Schema
 
 _HEAD = """---
@@ -23,7 +24,7 @@ tags: [arabic, news, stance-detection, topic-classification]
 # Topics and stances of Arabic news sentences
 
 For each of {topics} topics this model gives one of {labels} labels: {names}. It is a stock
-`BertForSequenceClassification`; schema and calibration temperatures stand in `config.json` under `wijha`.
+`BertForSequenceClassification`; schema and calibration temperatures stand in `config.json` under `wijha`.{pair}
 
 ```python
 from wijha import Classifier
@@ -39,6 +40,13 @@ for prediction in classifier.classify(["أكد المبعوث الأممي أن 
 |---|---|---|
 {topic_rows}
 """
+
+_PAIR = """
+
+These are two models. `wijha` lets the faster one in `first/` ({fast}) read every text, and this
+one ({slow}) only those in which that one does not rule out every topic; the answer is then the
+mean of their probabilities. The scores here are those of the two. Other tools load this folder or `first/`, each a
+stock model, and get what it says alone."""
 
 _SPELLING = """## Other spellings and typing errors
 
@@ -73,11 +81,15 @@ def write_card(folder: Path) -> None:
     for path in sorted(folder.glob("evaluation-*.json")):
         tables[path.stem.removeprefix("evaluation-").capitalize()] = json.loads(path.read_text(encoding="utf-8"))
     run = metrics["run"]
+    pair = ""
+    if (folder / FIRST).exists():
+        pair = _PAIR.format(fast=shape(folder / FIRST), slow=shape(folder))
     head = _HEAD.format(
         topics=len(schema.topics),
         labels=len(schema.labels),
         names=", ".join(f"`{name}`" for name in schema.label_names),
         folder=folder,
+        pair=pair,
         topic_rows="\n".join(f"| `{t.name}` | {t.arabic} | {t.target} |" for t in schema.topics),
     )
     runs = run["config"].get("average_of", [])
@@ -97,6 +109,12 @@ def write_card(folder: Path) -> None:
         parts.append(_SPELLING.format(table=robustness_table(json.loads(measured.read_text(encoding="utf-8")))))
     parts.append(tail)
     write_text(folder / "README.md", "\n".join(parts))
+
+
+def shape(folder: Path) -> str:
+    """The size of a BERT, from its config.json."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return f"{config['num_hidden_layers']} layers of {config['hidden_size']}"
 
 
 def markdown_table(result: dict[str, Any]) -> str:

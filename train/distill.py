@@ -31,15 +31,13 @@ from train.command import one_sentence_errors
 from train.config import FinetuneConfig, load_config
 from train.data import UNLABELLED, Example, label_numbers, load_examples, split, tokenised
 from wijha.batching import windows
-from wijha.classifier import Classifier
+from wijha.classifier import Classifier, in_doubt
 from wijha.errors import InputError
 from wijha.records import read_rows, write_rows
 from wijha.schema import Schema
 from wijha.text import key
 
 OUTPUT = Path("data/distilled.local.jsonl")
-DOUBT = 0.02
-"""Every topic is ruled out where none is there with at least this probability."""
 
 
 def main() -> None:
@@ -108,16 +106,16 @@ def taught(texts: Sequence[str], models: Sequence[Teacher], config: FinetuneConf
 def opinions(texts: list[str], models: Sequence[Teacher]) -> np.ndarray:
     """Mean probabilities (texts, topics, labels), the first model's alone where it rules out every topic."""
     said = models[0].probabilities(texts)
-    asked = np.flatnonzero((1 - said[:, :, 0]).max(axis=1) >= DOUBT)
+    asked = np.flatnonzero(in_doubt(said))
     some = [texts[number] for number in asked]
     said[asked] = np.mean([said[asked], *(model.probabilities(some) for model in models[1:])], axis=0)
     return said
 
 
 def doubtful(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The rows in which a topic has at least the probability DOUBT of being there."""
+    """The rows in which not every topic is ruled out."""
     for row in rows:
-        if any(1 - probabilities[0] >= DOUBT for probabilities in row["probabilities"].values()):
+        if in_doubt(np.array([list(row["probabilities"].values())]))[0]:
             yield row
 
 

@@ -1,9 +1,10 @@
 """Write the files of the fast CPU runtime into a saved model, each precision only if it passes a gate.
 
     python -m train.export runs/default/model
-    python -m train.export runs/release/model --only int8        # half precision is two thirds of the files
+    python -m train.export runs/release/model --only half        # int8 is nearly all of the files' size
 
-MODEL/openvino/ gets the model in half precision (computed in f32, or in bf16 where the processor has it) and in int8.
+MODEL/openvino/ gets the model in half precision (computed in f32, or in bf16 where the processor has it; its weights
+stay in model.safetensors) and in int8.
 On the development split every precision must give the labels of torch in 99 % of the cells, lose at most 0.3
 points of Favg3 and give a sentence the same score alone and among others; MODEL/export.json says what was accepted,
 with the figures. Wants the packages openvino and, for int8, nncf.
@@ -26,15 +27,16 @@ import torch
 from train.command import one_sentence_errors
 from train.data import Example, file_sha256, label_numbers
 from train.evaluation import run_splits
-from train.graph import ClassifierGraph
+from train.graph import ClassifierGraph, share_weights
 from train.scores import cell_counts, evaluate_counts
-from wijha.classifier import Classifier, read_settings
+from wijha.classifier import Classifier, read_schema, read_settings
 from wijha.errors import InputError
 from wijha.extras import need
 from wijha.files import write_json
 from wijha.golden import seal
 from wijha.manifest import MANIFEST
-from wijha.runtime import OpenVinoRuntime, Runtime, has_bf16, processor, stock_model
+from wijha.reader import Reader
+from wijha.runtime import OpenVinoRuntime, Runtime, has_bf16, processor, read_graph, stock_model
 from wijha.schema import Schema
 from wijha.tokenizer import TextEncoder
 
@@ -60,10 +62,10 @@ def export(folder: Path, only: str | None = None) -> dict[str, Any]:
     `only`: "half" (f32 and bf16) or "int8". Raises InputError when a package is missing, the folder is no model, or the
     data that it was trained on is not here.
     """
-    schema = Schema.from_dict(read_settings(folder).get("schema"), f"{folder}/config.json")
+    schema = read_schema(folder)
     calibration, name, examples = gate_examples(folder, schema)
     need("openvino", "cpu")
-    gate = Gate(Classifier.load(folder, "cpu", "torch"), examples)
+    gate = Gate(alone(Reader.load(folder, "cpu", "torch")), examples)
     (folder / "export.json").unlink(missing_ok=True)  # without it no half-written file is ever used
     (folder / MANIFEST).unlink(missing_ok=True)
     shutil.rmtree(folder / "openvino", ignore_errors=True)
@@ -108,7 +110,7 @@ def written(folder: Path, calibration: Sequence[str], gate: Gate, only: str | No
     if not judged["int8"]["accepted"]:
         _remove(folder, "int8")
     if not any(judged[precision]["accepted"] for precision in ("f32", "bf16")):
-        _remove(folder, "model")
+        _remove(folder, "half")
     return judged
 
 
@@ -133,7 +135,7 @@ def gate_examples(folder: Path, schema: Schema) -> tuple[list[str], str, list[Ex
 
 
 def write_openvino(folder: Path) -> None:
-    """MODEL/openvino/model.xml and model.bin: the weights in half precision, rows and width open."""
+    """MODEL/openvino/half.xml and half.bin: rows and width open, the weights those of model.safetensors."""
     openvino = need("openvino", "cpu")
     model = stock_model(folder)
     ids = torch.ones(2, 9, dtype=torch.long)
@@ -142,7 +144,8 @@ def write_openvino(folder: Path) -> None:
     with torch.no_grad(), warnings.catch_warnings(action="ignore"):  # the tracer's, on shapes that stay open
         graph = ClassifierGraph(model.float().eval()).eval()
         converted = openvino.convert_model(graph, example_input={"input_ids": ids, "attention_mask": mask})
-    openvino.save_model(converted, folder / "openvino" / "model.xml", compress_to_fp16=True)
+    openvino.save_model(converted, folder / "openvino" / "half.xml", compress_to_fp16=True)
+    share_weights(folder / "openvino" / "half.xml", folder / "model.safetensors")
 
 
 def write_int8(folder: Path, texts: Sequence[str]) -> bool:
@@ -159,9 +162,8 @@ def write_int8(folder: Path, texts: Sequence[str]) -> bool:
     openvino = need("openvino", "cpu")
     rows = [np.array([ids], dtype=np.int64) for ids in TextEncoder(folder).ids(texts)]
     inputs = nncf.Dataset([{"input_ids": row, "attention_mask": np.ones_like(row)} for row in rows])
-    model = openvino.Core().read_model(folder / "openvino" / "model.xml")
     quantised = nncf.quantize(
-        model,
+        read_graph(folder, "half"),
         inputs,
         model_type=nncf.ModelType.TRANSFORMER,
         preset=nncf.QuantizationPreset.MIXED,
@@ -181,16 +183,15 @@ class Gate:
 
     def check(self, runtime: Runtime) -> dict[str, Any]:
         """The figures of a runtime and whether it is accepted."""
-        settings = read_settings(self.reference.folder)
-        other = Classifier(self.reference.folder, runtime, self.reference.schema, settings.get("temperatures", {}))
+        other = alone(Reader(self.reference.folder, runtime))
         together = other.probabilities(self.texts)
         labels, favg3 = self._judge(together)
         some = range(0, len(self.texts), max(1, len(self.texts) // 50))
-        alone = np.concatenate([other.probabilities([self.texts[number]]) for number in some])
+        singly = np.concatenate([other.probabilities([self.texts[number]]) for number in some])
         figures = {
             "label_agreement": float((labels == self.labels).mean()),
             "favg3": favg3,
-            "score_change_by_batch": float(np.abs(alone - together[list(some)]).max()),
+            "score_change_by_batch": float(np.abs(singly - together[list(some)]).max()),
         }
         accepted = (
             figures["label_agreement"] >= AGREEMENT
@@ -203,6 +204,11 @@ class Gate:
         labels = probabilities.argmax(axis=-1)
         counts = cell_counts(labels, self.true, probabilities.shape[-1])
         return labels, evaluate_counts(counts, self.reference.schema)["favg3"]
+
+
+def alone(reader: Reader) -> Classifier:
+    """The classifier of a folder's own model, without what reads before it."""
+    return Classifier(reader, read_schema(reader.folder), read_settings(reader.folder).get("temperatures", {}))
 
 
 def _sentence(result: dict[str, Any]) -> str:

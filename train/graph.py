@@ -1,6 +1,11 @@
-"""The computation that `train.export` writes down: a stock BERT classifier without the work that its output ignores."""
+"""What `train.export` writes down: a stock BERT classifier without the work that its output ignores, and without a
+second copy of its weights."""
 
 from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
@@ -51,3 +56,29 @@ class ClassifierGraph(torch.nn.Module):
         mixed = scaled_dot_product_attention(query, key, value, attn_mask=bias).transpose(1, 2).flatten(2)
         asking = layer.attention.output(mixed, asking)
         return layer.output(layer.intermediate(asking), asking)
+
+
+def share_weights(graph: Path, weights: Path) -> None:
+    """Let an OpenVINO graph find its constants in a .safetensors file, where they are, and behind its end, where its
+    .bin comes, which keeps the others alone: `wijha.runtime.read_graph` reads it."""
+    tree, constants = ElementTree.parse(graph), graph.with_suffix(".bin").read_bytes()
+    places, rest = tensor_places(weights), bytearray()
+    for data in tree.iterfind(".//layer[@type='Const']/data"):
+        begin = int(data.attrib["offset"])
+        constant = constants[begin : begin + int(data.attrib["size"])]
+        if constant not in places:
+            rest += bytes(-(weights.stat().st_size + len(rest)) % 64)  # aligned, as OpenVINO writes them
+            places[constant] = weights.stat().st_size + len(rest)
+            rest += constant
+        data.set("offset", str(places[constant]))
+    tree.write(graph)
+    graph.with_suffix(".bin").write_bytes(rest)
+
+
+def tensor_places(path: Path) -> dict[bytes, int]:
+    """The bytes of each tensor of a .safetensors file -> where in it they begin."""
+    content = path.read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")  # behind the length of the header and the header
+    header = json.loads(content[8:start])
+    spans = [entry["data_offsets"] for name, entry in header.items() if name != "__metadata__"]
+    return {content[start + begin : start + end]: start + begin for begin, end in spans}

@@ -1,29 +1,44 @@
 """Make the model of a finished run the one that ships: models/classifier.
 
-python -m train.release configs/default.yaml
+    python -m train.release configs/default.yaml
+    python -m train.release configs/distilled-deep.yaml --first runs/distilled/model
+
+--first names a faster model of the same topics and labels, which goes into models/classifier/first: it then reads every
+text, and the run's model only those in which the faster one does not rule out every topic.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import shutil
 from pathlib import Path
 
 from train.card import write_card
-from train.command import run
-from train.config import FinetuneConfig
+from train.command import one_sentence_errors, overrides
+from train.config import FinetuneConfig, load_config
+from train.evaluation import run_splits
+from train.finetune import finish
 from wijha.classifier import Classifier
 from wijha.errors import InputError
-from wijha.golden import check_model, seal
+from wijha.golden import check_model, seal, unseal
+from wijha.manifest import FIRST, MANIFEST, check_manifest
 
 SHIPPED = Path("models/classifier")
 
 
 def main() -> None:
     """Command line."""
-    run(__doc__, FinetuneConfig, lambda config: release(config.output / "model"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path, help="YAML of the run's settings; each can be overridden: --setting value")
+    parser.add_argument("--first", type=Path, help="a faster model, which reads before the run's")
+    arguments, rest = parser.parse_known_args()
+    with one_sentence_errors():
+        config = load_config(FinetuneConfig, arguments.config, **overrides(rest))
+        release(config.output / "model", first=arguments.first)
 
 
-def release(model: Path, target: Path = SHIPPED) -> None:
+def release(model: Path, target: Path = SHIPPED, first: Path | None = None) -> None:
     """Replace `target` by a checked copy of `model`; the old one stays until the new one is whole."""
     if not (model / "metrics.json").exists():
         raise InputError(f"expected a finished run with {model}/metrics.json, found none; run train.finetune first")
@@ -31,16 +46,39 @@ def release(model: Path, target: Path = SHIPPED) -> None:
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
     shutil.copytree(model, fresh)
-    classifier = Classifier.load(fresh)  # checks the copy by the manifest that came along, if one did
+    Classifier.load(fresh)  # checks the copy by the manifest that came along, if one did
+    if first is not None:
+        put_first(first, fresh)
     seal(fresh)
-    for line in check_model(classifier):
-        print(line)
+    for reader in Classifier.load(fresh).readers:
+        for line in check_model(reader):
+            print(line)
     if target.exists():
         target.rename(old)
     fresh.rename(target)
     shutil.rmtree(old, ignore_errors=True)
     write_card(target)
     print(f"{model} -> {target}")
+
+
+def put_first(first: Path, folder: Path) -> None:
+    """Copy what loading reads of the model `first` into `folder`/first, and calibrate and score the two as one.
+
+    Raises InputError where `first` has no manifest, where it has other topics or labels, and where the data of the
+    model in `folder` is not here.
+    """
+    if (files := check_manifest(first)) is None:
+        raise InputError(f"expected {MANIFEST} in {first}, found none; name the model folder of a finished run")
+    for name in (*files, MANIFEST, "metrics.json"):
+        (folder / FIRST / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(first / name, folder / FIRST / name)
+    unseal(folder)
+    splits = run_splits(folder, Classifier.load(folder).schema)
+    if not splits["development"]:
+        raise InputError(f"expected the data that {folder}/metrics.json names, to calibrate on; run this where it is")
+    run = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]
+    trained_on = {key: run[key] for key in ("data", "sentences", "distilled") if key in run}
+    finish(folder, run["config"] | {FIRST: str(first)}, splits, trained_on)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ from train.scores import intervals, resampling_weights
 from wijha.classifier import Classifier
 from wijha.errors import InputError
 from wijha.files import write_json
-from wijha.tokenizer import TextEncoder
 
 RATES = (0.02, 0.05, 0.1)
 
@@ -85,9 +84,9 @@ class Probe:
     """A model and what it says of the unchanged sentences."""
 
     def __init__(self, classifier: Classifier, examples: Sequence[Example], seed: int) -> None:
-        self._classifier, self._encoder, self._seed = classifier, TextEncoder(classifier.folder), seed
+        self._classifier, self._seed = classifier, seed
         self._texts = [example.text for example in examples]
-        self._ids = self._encoder.ids(self._texts)
+        self._ids = self._read(self._texts)
         self._labels = classifier.logits(self._texts).argmax(axis=-1)
         self._weights = resampling_weights([example.story for example in examples], seed)
 
@@ -95,7 +94,7 @@ class Probe:
         """Of the rows that `change` alters: their number, and the shares with equal token ids and equal labels."""
         texts = changed(self._texts, change, f"{self._seed} {name}")
         altered = np.array([new != old for new, old in zip(texts, self._texts, strict=True)])
-        same_ids = np.array([new == old for new, old in zip(self._encoder.ids(texts), self._ids, strict=True)])
+        same_ids = np.array([new == old for new, old in zip(self._read(texts), self._ids, strict=True)])
         same = same_ids.copy()
         others = np.flatnonzero(~same_ids)  # a model reads nothing but ids: equal ones need no second look
         found = self._classifier.logits([texts[number] for number in others]).argmax(axis=-1)
@@ -109,6 +108,10 @@ class Probe:
             result |= {key: float(values[altered].mean()) for key, values in shares.items()}
             result["interval"] = intervals(samples)["same_labels"]
         return result
+
+    def _read(self, texts: list[str]) -> list[tuple[list[int], ...]]:
+        """Of each text its token ids for every model that reads it."""
+        return list(zip(*(reader.token_ids(texts) for reader in self._classifier.readers), strict=True))
 
 
 def table(result: dict[str, Any]) -> str:

@@ -7,20 +7,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from safetensors import SafetensorError
 
-from wijha.batching import map_batched, windows
+from wijha.batching import windows
 from wijha.errors import InputError
-from wijha.manifest import check_manifest
-from wijha.runtime import Runtime, load_runtime
-from wijha.safety import refuse_code
+from wijha.manifest import FIRST, check_manifest
+from wijha.reader import Reader
 from wijha.schema import Schema
-from wijha.tokenizer import TextEncoder
 
-SETTINGS = "wijha"  # the key of config.json that holds schema, temperatures and thresholds
+SETTINGS = "wijha"  # the key of config.json that holds schema and temperatures
+DOUBT = 0.02
+"""A topic is ruled out below this probability of being there."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,26 @@ class Prediction:
         return {name: topic.label for name, topic in self.topics.items()}
 
 
-class Classifier:
-    """Reads topics and stances from text with a model folder that `train.finetune` wrote."""
+class Read(NamedTuple):
+    """A text, and the token ids of it for the model that reads it first."""
 
-    def __init__(self, folder: Path, runtime: Runtime, schema: Schema, temperatures: Mapping[str, float]) -> None:
-        self.folder, self.runtime, self.schema = folder, runtime, schema
-        self._encoder = TextEncoder(folder)
+    text: str
+    ids: list[int]
+
+
+class Classifier:
+    """Reads topics and stances from text with a model folder that `train.finetune` wrote.
+
+    A folder may hold a faster model in `first/`. That one then reads every text; where it does not rule out every
+    topic, the folder's own model reads it too, and the answer is the mean of their probabilities: a cascade.
+    """
+
+    def __init__(
+        self, reader: Reader, schema: Schema, temperatures: Mapping[str, float], first: Reader | None = None
+    ) -> None:
+        self.folder, self.schema = reader.folder, schema
+        self.readers = [reader] if first is None else [first, reader]
+        """The models, in the order in which they read."""
         self._temperatures = np.array([temperatures.get(name, 1.0) for name in schema.topic_names])
 
     @classmethod
@@ -65,20 +79,31 @@ class Classifier:
 
         `device` is one of torch's; `runtime` one of wijha.runtime.RUNTIMES. Opened are safetensors, JSON and, for
         openvino, its .xml and .bin; no pickle, no code. Raises InputError when the folder is missing, is not one of
-        ours, is only half written or not as its manifest lists it, and when the runtime cannot be had.
+        ours, is only half written or not as its manifest lists it, when its `first/` has another schema, and when the
+        runtime cannot be had.
         """
         path = default_model() if folder is None else Path(folder)
         try:
-            check_manifest(path)
-            settings = read_settings(path)
-            schema = Schema.from_dict(settings.get("schema"), f"{path}/config.json")
-            refuse_code(path)
-            return cls(path, load_runtime(path, device, runtime), schema, settings.get("temperatures", {}))
+            folders = [path, *([path / FIRST] if (path / FIRST).is_dir() else [])]
+            for each in folders:
+                check_manifest(each)
+            schema, *others = map(read_schema, folders)
+            if any(other.id2label != schema.id2label for other in others):
+                raise InputError(
+                    f"expected the topics and labels of {path} in {path / FIRST}, got others; release again"
+                )
+            readers = [Reader.load(each, device, runtime) for each in folders]
+            return cls(readers[0], schema, read_settings(path).get("temperatures", {}), *readers[1:])
         except InputError:
             raise
         except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
             reason = str(error).strip().splitlines()[0]
             raise InputError(f"expected a whole model in {path}, got: {reason}; copy or train it again") from error
+
+    @property
+    def runtime_name(self) -> str:
+        """What computes, in the order of the readers."""
+        return ", then ".join(reader.runtime.name for reader in self.readers)
 
     @overload
     def classify(self, texts: str | list[str]) -> list[Prediction]: ...  # type: ignore[overload-overlap]
@@ -112,43 +137,53 @@ class Classifier:
 
     def calibrated(self, logits: np.ndarray) -> np.ndarray:
         """Raw outputs -> calibrated probabilities, both of shape (texts, topics, labels)."""
-        scaled = logits / self._temperatures[None, :, None]
-        exponents = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-        return np.asarray(exponents / exponents.sum(axis=-1, keepdims=True))
+        return softmax(logits / self._temperatures[None, :, None])
 
     def logits(self, texts: list[str]) -> np.ndarray:
-        """The model's raw outputs for a window of texts, shape (texts, topics, labels)."""
+        """Raw outputs for a window of texts, shape (texts, topics, labels); of two models, the logarithm of their mean
+        probabilities."""
         for number, text in enumerate(texts):
             if not isinstance(text, str):
                 raise InputError(f"expected a text, got {type(text).__name__} at position {number}; give only str")
-        return self.logits_of(self.token_ids(texts))
+        return self.logits_of(self.read(texts))
 
-    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """What the model reads of each text: token ids, special tokens included, cut at the model's length."""
-        return self._encoder.ids(texts)
+    def read(self, texts: Sequence[str]) -> list[Read]:
+        """Tokenise for the model that reads first: the part of the work that another thread can do before."""
+        return list(map(Read, texts, self.readers[0].token_ids(texts)))
 
-    def logits_of(self, ids: Sequence[Sequence[int]]) -> np.ndarray:
-        """The model's raw outputs for token ids that `token_ids` gave, shape (texts, topics, labels)."""
+    def logits_of(self, read: Sequence[Read]) -> np.ndarray:
+        """As `logits`, for what `read` gave."""
+        first, *others = self.readers
+        logits = self._shaped(first, [each.ids for each in read])
+        for reader in others:
+            said = softmax(logits)
+            asked = np.flatnonzero(in_doubt(said)).tolist()
+            again = self._shaped(reader, reader.token_ids([read[number].text for number in asked]))
+            logits[asked] = np.log(np.maximum((said[asked] + softmax(again)) / 2, np.finfo(np.float32).tiny))
+        return logits
+
+    def _shaped(self, reader: Reader, ids: list[list[int]]) -> np.ndarray:
         shape = (len(ids), len(self.schema.topics), len(self.schema.labels))
-        if not ids:
-            return np.zeros(shape, dtype=np.float32)
-        runtime, pad = self.runtime, self._encoder.pad
-        rows = map_batched(
-            ids,
-            [len(row) for row in ids],
-            lambda batch: runtime.logits(batch, pad),
-            runtime.tokens,
-            runtime.step,
-            runtime.workers,
-        )
-        return np.stack(rows).reshape(shape)
+        return reader.logits(ids).reshape(shape) if ids else np.zeros(shape, dtype=np.float32)
 
     @cached_property
     def tokenizer(self) -> Any:
-        """The stock tokenizer of the folder, for tools that expect one; it gives the ids that the classifier uses."""
+        """The stock tokenizer of the folder, for tools that expect one; it gives the ids that its model reads."""
         from transformers import AutoTokenizer  # seconds: not for those who only classify
 
         return AutoTokenizer.from_pretrained(self.folder, local_files_only=True, trust_remote_code=False)
+
+
+def in_doubt(probabilities: np.ndarray) -> np.ndarray:
+    """Which texts may have a topic, shape (texts,), by probabilities (texts, topics, labels): one is there with at
+    least DOUBT."""
+    return np.asarray((1 - probabilities[:, :, 0]).max(axis=1) >= DOUBT)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities over the last axis."""
+    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(exponents / exponents.sum(axis=-1, keepdims=True))
 
 
 def default_model() -> Path:
@@ -168,3 +203,8 @@ def read_settings(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict) or not isinstance(config.get(SETTINGS), dict):
         raise InputError(f"expected a model trained by wijha in {folder}, its config.json has no {SETTINGS!r} part")
     return dict(config[SETTINGS])
+
+
+def read_schema(folder: Path) -> Schema:
+    """Topics and labels of a model folder. Raises InputError when it is not a model of ours."""
+    return Schema.from_dict(read_settings(folder).get("schema"), f"{folder}/config.json")

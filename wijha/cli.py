@@ -125,7 +125,7 @@ def _predict(arguments: argparse.Namespace) -> None:
     options = Options(arguments.text_column, arguments.articles, arguments.strict, arguments.chunk_rows)
     pairs, places = pair_up(arguments.sources, arguments.target, arguments.format), Places(arguments.target)
     counts = run(pairs, places, classifier, options, arguments.resume, arguments.restart)
-    print(f"{counts.rows_out:,} rows -> {arguments.target} ({classifier.runtime.name}, {classifier.folder})")
+    print(f"{counts.rows_out:,} rows -> {arguments.target} ({classifier.runtime_name}, {classifier.folder})")
     if counts.quarantined:
         print(f"{counts.quarantined:,} of {counts.rows_in:,} input rows set aside in {places.quarantine}")
 
@@ -149,15 +149,17 @@ def info(arguments: argparse.Namespace) -> None:
     from wijha.classifier import Classifier
 
     classifier = Classifier.load(arguments.model, runtime=arguments.runtime)
-    print(f"model    {classifier.folder}\nruntime  {classifier.runtime.name}")
+    print(f"model    {classifier.folder}\nruntime  {classifier.runtime_name}")
     print(f"labels   {', '.join(classifier.schema.label_names)}")
     for topic in classifier.schema.topics:
         print(f"topic    {topic.name}: {topic.target}")
     if arguments.check:
         from wijha.golden import check_model
 
-        for line in check_model(classifier):
-            print(line)
+        for reader in classifier.readers:
+            print(f"reader   {reader.folder}")
+            for line in check_model(reader):
+                print(line)
 
 
 if __name__ == "__main__":

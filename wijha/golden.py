@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from wijha.classifier import Classifier
 from wijha.errors import InputError
 from wijha.files import write_json
 from wijha.manifest import GOLDEN, MANIFEST, check_manifest, write_manifest
+from wijha.reader import Reader
 from wijha.safety import WEIGHTS, check_weights
 
 SENTENCES = (
@@ -42,9 +42,9 @@ def seal(folder: Path) -> None:
     The logits are those of torch on the CPU in fp32.
     """
     if not (folder / GOLDEN).exists():
-        classifier = Classifier.load(folder, "cpu", "torch")
-        logits = classifier.logits(list(SENTENCES)).reshape(len(SENTENCES), -1).astype(float).round(5)
-        rows = zip(SENTENCES, classifier.token_ids(SENTENCES), logits.tolist(), strict=True)
+        reader = Reader.load(folder, "cpu", "torch")
+        ids = reader.token_ids(SENTENCES)
+        rows = zip(SENTENCES, ids, reader.logits(ids).astype(float).round(5).tolist(), strict=True)
         sentences = [{"text": text, "ids": ids, "logits": row} for text, ids, row in rows]
         write_json(folder / GOLDEN, {"tokenizers": version("tokenizers"), "sentences": sentences})
     write_manifest(folder)
@@ -56,12 +56,12 @@ def unseal(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def check_model(classifier: Classifier) -> Iterator[str]:
-    """A line for each thing of a loaded model that is as it was saved: weights, files, token ids, logits.
+def check_model(reader: Reader) -> Iterator[str]:
+    """A line for each thing of an opened model that is as it was saved: weights, files, token ids, logits.
 
     Raises InputError for the first that is not, and where nothing is there to compare with.
     """
-    folder = classifier.folder
+    folder = reader.folder
     if (folder / WEIGHTS).exists():  # openvino needs none
         check_weights(folder)
         yield "weights  all finite: ok"
@@ -74,8 +74,8 @@ def check_model(classifier: Classifier) -> Iterator[str]:
     size = sum(each.bytes for each in files.values())
     yield f"files    {len(files)} files, {size / 1e6:.1f} MB, as {MANIFEST} lists them: ok"
     golden = _read(folder / GOLDEN)
-    yield _check_ids(classifier, golden)
-    yield _check_logits(classifier, golden)
+    yield _check_ids(reader, golden)
+    yield _check_logits(reader, golden)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -85,9 +85,9 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"expected {path} to check the model by, found none; train it again") from error
 
 
-def _check_ids(classifier: Classifier, golden: dict[str, Any]) -> str:
+def _check_ids(reader: Reader, golden: dict[str, Any]) -> str:
     texts = [sentence["text"] for sentence in golden["sentences"]]
-    for sentence, ids in zip(golden["sentences"], classifier.token_ids(texts), strict=True):
+    for sentence, ids in zip(golden["sentences"], reader.token_ids(texts), strict=True):
         if ids != sentence["ids"]:
             raise InputError(
                 f"expected the token ids of {GOLDEN} for {sentence['text'][:60]!r}, got others from tokenizers "
@@ -96,11 +96,11 @@ def _check_ids(classifier: Classifier, golden: dict[str, Any]) -> str:
     return f"tokens   {len(texts)} sentences, the ids of {GOLDEN}: ok"
 
 
-def _check_logits(classifier: Classifier, golden: dict[str, Any]) -> str:
+def _check_logits(reader: Reader, golden: dict[str, Any]) -> str:
     texts = [sentence["text"] for sentence in golden["sentences"]]
     expected = np.array([sentence["logits"] for sentence in golden["sentences"]])
-    difference = float(np.abs(classifier.logits(texts).reshape(expected.shape) - expected).max())
-    runtime = classifier.runtime
+    difference = float(np.abs(reader.logits(reader.token_ids(texts)) - expected).max())
+    runtime = reader.runtime
     if not difference <= runtime.tolerance:  # NaN is no more within it than a large number
         raise InputError(
             f"expected the logits of {GOLDEN} within {runtime.tolerance:g} from {runtime.name}, got a difference of "

@@ -10,7 +10,7 @@ from typing import Any
 from wijha.paths import Pair
 
 _HEAD_BYTES = 1 << 20
-_MODEL = (".safetensors", ".bin", ".onnx", ".xml", ".data")
+_MODEL = ("*.safetensors", "*.bin", "*.xml", "config.json", "tokenizer.json")
 
 
 def input_states(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
@@ -25,10 +25,9 @@ def input_states(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
 
 
 def model_state(folder: Path) -> str:
-    """sha256 over settings, tokenizer and weights of a model folder, those of other runtimes included."""
+    """sha256 over settings, tokenizer and weights of a model folder, of what other runtimes read and of `first/`."""
     digest = hashlib.sha256()
-    weights = (path for path in folder.rglob("*") if path.suffix in _MODEL)
-    for path in sorted([*weights, folder / "config.json", folder / "tokenizer.json"]):
+    for path in sorted(path for kind in _MODEL for path in folder.rglob(kind)):
         with open(path, "rb") as file:
             digest.update(str(path.relative_to(folder)).encode() + hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
 
 from wijha.chunks import Chunk, Options, chunks, look, quarantine_entry
-from wijha.classifier import Classifier
+from wijha.classifier import Classifier, Read
 from wijha.errors import InputError
 from wijha.identity import input_states, model_state
 from wijha.joining import join
@@ -83,7 +83,7 @@ def run(
     for pair in pairs:
         look(pair.source, options, _added(options, classifier))
     begun = dict(zip(pairs, input_states(pairs), strict=True))
-    settings = asdict(options) | {"runtime": classifier.runtime.name, "outputs": [pair.target.suffix for pair in pairs]}
+    settings = asdict(options) | {"runtime": classifier.runtime_name, "outputs": [pair.target.suffix for pair in pairs]}
     identity = {"inputs": list(begun.values()), "model": model_state(classifier.folder), "options": settings}
     with closing(Ledger(places.job)) as ledger:
         with writing(places.job):
@@ -132,8 +132,8 @@ def _work(ledger: Ledger, begun: States, places: Places, classifier: Classifier,
         upcoming = reader.submit(next, todo, None)
         while (item := upcoming.result()) is not None:
             upcoming = reader.submit(next, todo, None)
-            number, pair, chunk, ids = item
-            logits = computed(ids, classifier)
+            number, pair, chunk, read = item
+            logits = computed(read, classifier)
             if written:
                 written.result()
             written = writer.submit(_write, ledger, places, number, pair, chunk, named(logits, classifier))
@@ -164,10 +164,10 @@ def _todo(begun: States, options: Options, done: int) -> Iterator[tuple[int, Pai
 
 def _tokenised(
     todo: Iterable[tuple[int, Pair, Chunk]], classifier: Classifier, options: Options
-) -> Iterator[tuple[int, Pair, Chunk, list[list[int]]]]:
-    """The chunks with the token ids of their rows."""
+) -> Iterator[tuple[int, Pair, Chunk, list[Read]]]:
+    """The chunks with the texts and token ids of their rows."""
     for number, pair, chunk in todo:
-        yield number, pair, chunk, classifier.token_ids([row[options.column] for row in chunk.rows])
+        yield number, pair, chunk, classifier.read([row[options.column] for row in chunk.rows])
 
 
 def _check_unchanged(pair: Pair, begun: States) -> None:

@@ -14,8 +14,18 @@ from wijha.errors import InputError
 from wijha.files import write_json
 
 MANIFEST = "manifest.json"
+FIRST = "first"
+"""A subfolder with another model, which reads before the folder's own; its manifest stands for its files."""
 GOLDEN = "golden.json"
-_FILES = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", GOLDEN, "export.json")
+_FILES = (
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    GOLDEN,
+    "export.json",
+    f"{FIRST}/{MANIFEST}",
+)
 _RUNTIME = (".xml", ".bin")
 
 

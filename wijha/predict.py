@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from wijha.batching import windows
 from wijha.chunks import text_fault
-from wijha.classifier import Classifier
+from wijha.classifier import Classifier, Read
 from wijha.records import Row
 from wijha.schema import Schema
 
@@ -20,9 +20,9 @@ def added_columns(schema: Schema) -> list[str]:
     return [f"{name}_{kind}" for name in schema.topic_names for kind in ("stance", "score")]
 
 
-def computed(ids: list[list[int]], classifier: Classifier) -> np.ndarray:
-    """Raw outputs for the token ids of any number of texts, a window at a time: shape (texts, topics, labels)."""
-    return np.concatenate([classifier.logits_of(window) for window in windows(ids)] or [classifier.logits_of([])])
+def computed(read: list[Read], classifier: Classifier) -> np.ndarray:
+    """Raw outputs for any number of tokenised texts, a window at a time: shape (texts, topics, labels)."""
+    return np.concatenate([classifier.logits_of(window) for window in windows(read)] or [classifier.logits_of([])])
 
 
 def named(logits: np.ndarray, classifier: Classifier) -> Iterator[dict[str, Any]]:
@@ -46,7 +46,7 @@ def classify_table(table: pa.Table, classifier: Classifier, column: str = "text"
     texts = table[column].to_pylist()
     good = [number for number, text in enumerate(texts) if text_fault({column: text}, column) is None]
     rows: list[Row] = [{} for _ in texts]
-    logits = computed(classifier.token_ids([texts[i] for i in good]), classifier)
+    logits = computed(classifier.read([texts[i] for i in good]), classifier)
     for number, found in zip(good, named(logits, classifier), strict=True):
         rows[number] = found
     for name in added_columns(classifier.schema):

@@ -76,7 +76,7 @@ def predict_with_ray(arguments: Namespace) -> None:
         raise InputError(f"expected Ray to write {out}, got: {reason}; mend that and run it again") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    _report(out, added_columns(classifier.schema)[0], f"ray, {arguments.workers} workers, {classifier.runtime.name}")
+    _report(out, added_columns(classifier.schema)[0], f"ray, {arguments.workers} workers, {classifier.runtime_name}")
 
 
 def _ray() -> Any:

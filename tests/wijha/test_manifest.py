@@ -20,7 +20,7 @@ def sealed(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model with files where an export has its own; none is admitted, so torch computes."""
     folder = Path(shutil.copytree(model, tmp_path_factory.mktemp("sealed") / "model"))
     (folder / "openvino").mkdir(exist_ok=True)
-    for name in ("model.xml", "model.bin"):
+    for name in ("half.xml", "half.bin"):
         (folder / "openvino" / name).write_bytes(random.Random(name).randbytes(3_000))
     write_json(folder / "export.json", {"weights": "", "openvino": {}})
     write_manifest(folder)
@@ -34,9 +34,9 @@ def folder(sealed: Path, tmp_path: Path) -> Path:
 
 def test_a_run_ends_with_a_manifest_of_what_loading_reads(model: Path, sealed: Path) -> None:
     assert sorted(check_manifest(model) or {}) == _SAVED
-    exported = ["export.json", "openvino/model.bin", "openvino/model.xml"]
+    exported = ["export.json", "openvino/half.bin", "openvino/half.xml"]
     assert sorted(check_manifest(sealed) or {}) == sorted(_SAVED + exported)
-    assert Classifier.load(sealed).runtime.name.startswith("torch")
+    assert Classifier.load(sealed).runtime_name.startswith("torch")
 
 
 def test_every_flipped_bit_is_caught_and_its_file_named(folder: Path) -> None:
@@ -57,7 +57,7 @@ def test_every_flipped_bit_is_caught_and_its_file_named(folder: Path) -> None:
     assert positions == 90 and Classifier.load(folder)
 
 
-@pytest.mark.parametrize("name", [*_SAVED, "openvino/model.bin"])
+@pytest.mark.parametrize("name", [*_SAVED, "openvino/half.bin"])
 def test_a_missing_and_a_shortened_file_are_named(folder: Path, name: str) -> None:
     path = folder / name
     content = path.read_bytes()

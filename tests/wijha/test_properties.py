@@ -22,6 +22,7 @@ from wijha.chunks import Options
 from wijha.jobs import run
 from wijha.ledger import Entry, Ledger
 from wijha.paths import Places, pair_up
+from wijha.reader import Reader
 from wijha.records import read_rows
 from wijha.text import sentences
 from wijha.writing import defuse, write_rows
@@ -114,7 +115,7 @@ class RowWise:
 @pytest.fixture(scope="module")
 def row_wise(model: Path) -> Classifier:
     loaded = Classifier.load(model)
-    return Classifier(model, RowWise(), loaded.schema, {})
+    return Classifier(Reader(model, RowWise()), loaded.schema, {})
 
 
 GOOD = {"text": "قال الوزير. غادر الوفد؟ نعم!"}

@@ -18,6 +18,7 @@ from train.export import export, write_int8, write_openvino
 from wijha import Classifier, InputError
 from wijha.classifier import read_settings
 from wijha.golden import unseal
+from wijha.reader import Reader
 from wijha.runtime import OpenVinoRuntime, Runtime, TorchRuntime, accepted, has_bf16, load_runtime, padded
 from wijha.tokenizer import TextEncoder
 
@@ -56,7 +57,7 @@ def _classifier(folder: Path, name: str) -> Classifier:
     kind, _, precision = name.partition("-")
     runtime: Runtime = OpenVinoRuntime(folder, precision) if kind == "openvino" else TorchRuntime(folder, "cpu")
     reference = Classifier.load(folder, "cpu", "torch")
-    return Classifier(folder, runtime, reference.schema, read_settings(folder)["temperatures"])
+    return Classifier(Reader(folder, runtime), reference.schema, read_settings(folder)["temperatures"])
 
 
 @pytest.mark.parametrize("name", _NAMES)
@@ -84,7 +85,7 @@ def test_batches_in_several_threads_keep_their_order(
 ) -> None:
     expected = _classifier(folder, "torch").probabilities(texts * 20)
     classifier = _classifier(folder, "openvino-f32")
-    monkeypatch.setattr(classifier.runtime, "workers", workers)
+    monkeypatch.setattr(classifier.readers[0].runtime, "workers", workers)
     assert np.abs(classifier.probabilities(texts * 20) - expected).max() < 1e-4
 
 
@@ -120,11 +121,11 @@ def exported(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_auto_takes_what_was_exported_until_the_weights_change(exported: Path, model: Path, tmp_path: Path) -> None:
-    assert Classifier.load(exported).runtime.name.startswith("openvino")
-    assert Classifier.load(exported, runtime="openvino").runtime.name == Classifier.load(exported).runtime.name
-    assert Classifier.load(exported, runtime="torch").runtime.name == "torch cpu"
-    assert Classifier.load(exported, device="cpu").runtime.name == "torch cpu"
-    assert Classifier.load(model).runtime.name.startswith("torch")
+    assert Classifier.load(exported).runtime_name.startswith("openvino")
+    assert Classifier.load(exported, runtime="openvino").runtime_name == Classifier.load(exported).runtime_name
+    assert Classifier.load(exported, runtime="torch").runtime_name == "torch cpu"
+    assert Classifier.load(exported, device="cpu").runtime_name == "torch cpu"
+    assert Classifier.load(model).runtime_name.startswith("torch")
     changed = Path(shutil.copytree(exported, tmp_path / "changed"))
     unseal(changed)
     weights = changed / "model.safetensors"
@@ -159,7 +160,7 @@ def _python(code: str, *words: str) -> subprocess.CompletedProcess[str]:
 def test_the_exported_runtime_imports_neither_torch_nor_transformers(exported: Path) -> None:
     done = _python(
         "import sys; from wijha import Classifier; c = Classifier.load(sys.argv[1]); c.classify('نص');"
-        "print(c.runtime.name, sorted({'torch', 'transformers'} & set(sys.modules)))",
+        "print(c.runtime_name, sorted({'torch', 'transformers'} & set(sys.modules)))",
         str(exported),
     )
     assert done.stdout.strip().endswith("[]") and done.stdout.startswith("openvino"), done.stderr
@@ -169,7 +170,7 @@ def test_without_the_package_torch_computes_and_the_error_names_the_extra(export
     code = (
         "import sys; sys.modules['openvino'] = None\n"
         "from wijha import Classifier\n"
-        "print(Classifier.load(sys.argv[1]).runtime.name)\n"
+        "print(Classifier.load(sys.argv[1]).runtime_name)\n"
         "Classifier.load(sys.argv[1], runtime='openvino')"
     )
     done = _python(code, str(exported))

@@ -1,0 +1,140 @@
+"""A folder with a faster model in first/: who is asked of what, and what the two say together."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file, save_file
+
+from train.release import release
+from wijha import Classifier, InputError
+from wijha.classifier import in_doubt, softmax
+from wijha.cli import main
+from wijha.golden import seal, unseal
+from wijha.manifest import FIRST
+from wijha.reader import Reader
+from wijha.records import read_rows
+
+
+class Knowing:
+    """Logits of a fixed answer for each length of a text; remembers how many rows it was asked of."""
+
+    name, tokens, step, workers, tolerance = "knowing", 64, 0, 1, 0.0
+
+    def __init__(self, present: dict[int, float]) -> None:
+        self.present, self.asked = present, 0
+
+    def logits(self, rows: Sequence[Sequence[int]], pad: int) -> np.ndarray:
+        """Topic 0 is there, in favour, with the probability that belongs to the row's length; no other is."""
+        self.asked += len(rows)
+        answers = np.full((len(rows), 4, 4), 1e-6)
+        answers[:, :, 0] = 1
+        for row, ids in enumerate(rows):
+            answers[row, 0, [0, 2]] = 1 - self.present[len(ids)], self.present[len(ids)]
+        return np.log(answers).reshape(len(rows), -1).astype(np.float32)
+
+
+def test_only_what_is_not_ruled_out_is_read_twice(model: Path) -> None:
+    reader, texts = Reader.load(model, "cpu", "torch"), ["نص", "نص " * 2, "نص " * 3]
+    none, maybe, surely = (len(ids) for ids in reader.token_ids(texts))
+    fast, slow = Knowing({none: 0.01, maybe: 0.1, surely: 0.9}), Knowing({none: 1.0, maybe: 0.8, surely: 0.9})
+    classifier = Classifier(Reader(model, slow), Classifier.load(model).schema, {}, Reader(model, fast))
+    probabilities = classifier.probabilities(texts)
+    assert (fast.asked, slow.asked) == (3, 2)
+    assert probabilities[:, 0, 2] == pytest.approx([0.01, 0.45, 0.9], abs=1e-3)
+    assert probabilities.sum(axis=-1) == pytest.approx(np.ones((3, 4)), abs=1e-5)
+    assert classifier.runtime_name == "knowing, then knowing"
+    assert classifier.classify([]) == []
+
+
+@pytest.fixture(scope="module")
+def first(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same recipe's model with other weights, so that it says other things."""
+    folder = Path(shutil.copytree(model, tmp_path_factory.mktemp("first") / "model"))
+    unseal(folder)
+    weights = load_file(folder / "model.safetensors")
+    weights["classifier.weight"] = 2 * weights["classifier.weight"].flip(0)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    seal(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(model: Path, first: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("models") / "classifier"
+    release(model, target, first)
+    return target
+
+
+@pytest.fixture(scope="module")
+def texts(rows: list[dict[str, str]]) -> list[str]:
+    return [row["text"] * (1 + number % 3) for number, row in enumerate(rows)]
+
+
+def test_a_released_pair_gives_the_mean_however_it_is_batched(
+    folder: Path, first: Path, model: Path, texts: list[str]
+) -> None:
+    classifier = Classifier.load(folder, "cpu")
+    said, again = (softmax(Classifier.load(each, "cpu").logits(texts)) for each in (first, model))
+    expected = np.where(in_doubt(said)[:, None, None], (said + again) / 2, said)
+    assert np.abs(softmax(classifier.logits(texts)) - expected).max() < 1e-5
+    together = classifier.probabilities(texts)
+    alone = np.concatenate([classifier.probabilities([text]) for text in texts])
+    assert np.abs(together - alone).max() < 1e-3
+    shuffled = random.Random(1).sample(range(len(texts)), len(texts))
+    again = classifier.probabilities([texts[i] for i in shuffled])[np.argsort(shuffled)]
+    assert np.abs(together - again).max() < 1e-3
+
+
+def test_a_released_pair_is_calibrated_and_scored_as_one(folder: Path, model: Path, texts: list[str]) -> None:
+    metrics, alone = (json.loads((each / "metrics.json").read_text(encoding="utf-8")) for each in (folder, model))
+    assert FIRST in metrics["run"]["config"] and metrics["run"]["data"] == alone["run"]["data"]
+    assert metrics["development"]["systems"]["model"] != alone["development"]["systems"]["model"]
+    settings = [json.loads((each / "config.json").read_text(encoding="utf-8"))["wijha"] for each in (folder, model)]
+    assert settings[0]["schema"] == settings[1]["schema"] and settings[0]["temperatures"] != settings[1]["temperatures"]
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "`first/`" in card and "mean of their probabilities" in card
+
+
+def test_a_job_writes_what_the_classifier_says_and_a_check_names_both(
+    folder: Path, texts: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.txt").write_text("\n".join(texts), encoding="utf-8")
+    assert main(["predict", str(tmp_path / "in.txt"), str(tmp_path / "out.jsonl"), "--model", str(folder)]) == 0
+    written = [row["political_settlement_stance"] for _, row in read_rows(tmp_path / "out.jsonl")]
+    expected = Classifier.load(folder).classify([text.strip() for text in texts])
+    assert written == [prediction["political_settlement"].label for prediction in expected]
+    assert main(["info", "--check", "--model", str(folder)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count(": ok") == 8 and f"reader   {folder / FIRST}\n" in shown
+
+
+def test_another_first_model_is_noticed(folder: Path, model: Path, tmp_path: Path) -> None:
+    changed = Path(shutil.copytree(folder, tmp_path / "model"))
+    shutil.rmtree(changed / FIRST)
+    with pytest.raises(InputError, match=r"first/manifest\.json as manifest\.json lists it, got no such file"):
+        Classifier.load(changed)
+    shutil.copytree(model, changed / FIRST)
+    with pytest.raises(InputError, match=r"first/manifest\.json as manifest\.json lists it, got"):
+        Classifier.load(changed)
+    unseal(changed)
+    unseal(changed / FIRST)
+    config = json.loads((changed / FIRST / "config.json").read_text(encoding="utf-8"))
+    config["wijha"]["schema"]["topics"][0]["name"] = "another"
+    (changed / FIRST / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(InputError, match=r"expected the topics and labels of .* in .*first, got others"):
+        Classifier.load(changed)
+
+
+def test_first_must_be_a_finished_run(model: Path, first: Path, tmp_path: Path) -> None:
+    bare = Path(shutil.copytree(first, tmp_path / "bare"))
+    unseal(bare)
+    with pytest.raises(InputError, match=r"expected manifest\.json in .*bare, found none"):
+        release(model, tmp_path / "models" / "classifier", bare)
+    assert not (tmp_path / "models" / "classifier").exists()

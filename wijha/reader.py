@@ -1,0 +1,45 @@
+"""One stock model at work: texts to token ids, token ids to raw outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from wijha.batching import map_batched
+from wijha.runtime import Runtime, load_runtime
+from wijha.safety import refuse_code
+from wijha.tokenizer import TextEncoder
+
+
+class Reader:
+    """The tokenizer and the network of a model folder; it knows nothing of topics and labels."""
+
+    def __init__(self, folder: Path, runtime: Runtime) -> None:
+        """Raises OSError or ValueError when a file of the tokenizer is missing or broken."""
+        self.folder, self.runtime = folder, runtime
+        self._encoder = TextEncoder(folder)
+
+    @classmethod
+    def load(cls, folder: Path, device: str | None = None, runtime: str = "auto") -> Reader:
+        """Open a folder; raises InputError where it asks for code, and what the libraries raise that open its files."""
+        refuse_code(folder)
+        return cls(folder, load_runtime(folder, device, runtime))
+
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """What the model reads of each text: token ids, special tokens included, cut at the model's length."""
+        return self._encoder.ids(texts)
+
+    def logits(self, ids: Sequence[Sequence[int]]) -> np.ndarray:
+        """The model's raw outputs for token ids that `token_ids` gave, shape (texts, outputs); at least one text."""
+        runtime, pad = self.runtime, self._encoder.pad
+        rows = map_batched(
+            ids,
+            [len(row) for row in ids],
+            lambda batch: runtime.logits(batch, pad),
+            runtime.tokens,
+            runtime.step,
+            runtime.workers,
+        )
+        return np.stack(rows)
