@@ -20,6 +20,7 @@ from train.tables import markdown
 from wijha.classifier import default_model
 from wijha.errors import InputError
 from wijha.files import write_json
+from wijha.manifest import FIRST
 from wijha.runtime import features, processor, threads
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -37,8 +38,8 @@ def texts(count: int) -> list[str]:
 
 
 def model_argument(parser: argparse.ArgumentParser) -> None:
-    """Add MODEL: a model folder, by default the one that ships, or that of the default run."""
-    shipped = default_model()
+    """Add MODEL: a model folder, by default the faster of the two that ship, or that of the default run."""
+    shipped = default_model() / FIRST
     default = shipped if shipped.exists() else ROOT / "runs" / "default" / "model"
     parser.add_argument("model", type=Path, nargs="?", default=default, help=f"a model folder (default: {default})")
 

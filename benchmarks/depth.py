@@ -2,8 +2,8 @@
 
 python -m benchmarks.depth [--steps 8] [--rows 512]
 
-The first row is the model that ships, fine-tuned further. Inference is torch's in float32, from texts to
-probabilities. Scores by depth are in configs/README.md and NOTES.md.
+The first row is the faster of the two models that ship, fine-tuned further. Inference is torch's in float32, from texts
+to probabilities. Scores by depth are in configs/README.md and NOTES.md.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> None:
     logging.disable_progress_bar()
     with one_sentence(), tempfile.TemporaryDirectory() as folder:
         config = load_config(FinetuneConfig, arguments.config, output=folder)
-        shipped = dataclasses.replace(config, encoder="models/classifier", layers=None, mean_layer=False)
+        shipped = dataclasses.replace(config, encoder="models/classifier/first", layers=None, mean_layer=False)
         depths = {
             f"{layers} layers of {config.encoder} and the mean layer": dataclasses.replace(config, layers=layers)
             for layers in DEPTHS

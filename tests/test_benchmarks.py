@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import common, depth, inference, scaling, startup, stopping, tokenizer, training
+from benchmarks import cascade, common, depth, inference, scaling, startup, stopping, tokenizer, training
 from train.config import FinetuneConfig
+from wijha import Classifier
 
-NAMES = ("inference", "startup", "stopping", "scaling", "tokenizer", "training", "depth")
+NAMES = ("inference", "startup", "stopping", "scaling", "tokenizer", "training", "depth", "cascade")
 
 
 @pytest.fixture
@@ -27,6 +28,8 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def runs(model: Path, settings: dict[str, object], tmp_path: Path) -> dict[str, Callable[[], None]]:
     config = FinetuneConfig(**settings, output=tmp_path / "run")  # type: ignore[arg-type]
+    one = Classifier.load(model)
+    two = Classifier(one.readers[0], one.schema, {}, one.readers[0])
     return {
         "inference": lambda: inference.run(model, 16, 8, tmp_path),
         "startup": lambda: startup.run(model, 1),
@@ -35,6 +38,7 @@ def runs(model: Path, settings: dict[str, object], tmp_path: Path) -> dict[str, 
         "tokenizer": lambda: tokenizer.run(model, 16),
         "training": lambda: training.run(config, 2),
         "depth": lambda: depth.run({"whole": config, "low": dataclasses.replace(config, layers=1)}, 2, ["نص"] * 9),
+        "cascade": lambda: cascade.run(two, {"few": ["نص"] * 9}),
     }
 
 

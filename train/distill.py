@@ -38,6 +38,8 @@ from wijha.schema import Schema
 from wijha.text import key
 
 OUTPUT = Path("data/distilled.local.jsonl")
+DOUBT = 0.02
+"""Whoever teaches rules a topic out below this probability of being there: less than where a cascade answers."""
 
 
 def main() -> None:
@@ -106,7 +108,7 @@ def taught(texts: Sequence[str], models: Sequence[Teacher], config: FinetuneConf
 def opinions(texts: list[str], models: Sequence[Teacher]) -> np.ndarray:
     """Mean probabilities (texts, topics, labels), the first model's alone where it rules out every topic."""
     said = models[0].probabilities(texts)
-    asked = np.flatnonzero(in_doubt(said))
+    asked = np.flatnonzero(in_doubt(said, DOUBT))
     some = [texts[number] for number in asked]
     said[asked] = np.mean([said[asked], *(model.probabilities(some) for model in models[1:])], axis=0)
     return said
@@ -115,7 +117,7 @@ def opinions(texts: list[str], models: Sequence[Teacher]) -> np.ndarray:
 def doubtful(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The rows in which not every topic is ruled out."""
     for row in rows:
-        if in_doubt(np.array([list(row["probabilities"].values())]))[0]:
+        if in_doubt(np.array([list(row["probabilities"].values())]), DOUBT)[0]:
             yield row
 
 

@@ -19,8 +19,8 @@ from wijha.reader import Reader
 from wijha.schema import Schema
 
 SETTINGS = "wijha"  # the key of config.json that holds schema and temperatures
-DOUBT = 0.02
-"""A topic is ruled out below this probability of being there."""
+DOUBT = 0.05
+"""The first of two models rules a topic out below this probability of being there."""
 
 
 @dataclass(frozen=True)
@@ -174,10 +174,10 @@ class Classifier:
         return AutoTokenizer.from_pretrained(self.folder, local_files_only=True, trust_remote_code=False)
 
 
-def in_doubt(probabilities: np.ndarray) -> np.ndarray:
+def in_doubt(probabilities: np.ndarray, least: float = DOUBT) -> np.ndarray:
     """Which texts may have a topic, shape (texts,), by probabilities (texts, topics, labels): one is there with at
-    least DOUBT."""
-    return np.asarray((1 - probabilities[:, :, 0]).max(axis=1) >= DOUBT)
+    least that much."""
+    return np.asarray((1 - probabilities[:, :, 0]).max(axis=1) >= least)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

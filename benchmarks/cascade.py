@@ -1,0 +1,65 @@
+"""What the second of two models costs: texts to probabilities in sentences/s, by each of them alone and by both.
+
+    python -m benchmarks.cascade [MODEL] [--archive FILE] [--rows 1024]
+
+MODEL is a folder with a faster model in first/. How much both are asked depends on the text: on data/written.jsonl,
+of which most is about the topics, and FILE, sentences of an archive as they come (.txt, .jsonl, .csv, .parquet).
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import TEXT, one_sentence, report, texts
+from wijha import Classifier
+from wijha.classifier import default_model, in_doubt, softmax
+from wijha.errors import InputError
+from wijha.records import read_rows
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", type=Path, nargs="?", default=default_model(), help="default: %(default)s")
+    parser.add_argument("--archive", type=Path, help="sentences of an archive, in the column text")
+    parser.add_argument("--rows", type=int, default=1024, help="sentences of each text")
+    arguments = parser.parse_args()
+    with one_sentence():
+        kinds = {TEXT.name: texts(arguments.rows)}
+        if arguments.archive:
+            lines = (str(row["text"]) for _, row in read_rows(arguments.archive))
+            kinds["an archive"] = list(islice(lines, arguments.rows))
+        run(Classifier.load(arguments.model), kinds)
+
+
+def run(both: Classifier, kinds: dict[str, list[str]]) -> None:
+    """Time every way on every kind of text and report. Raises InputError for a folder with one model."""
+    if len(both.readers) == 1:
+        raise InputError(f"expected two models in {both.folder}, found no first/; see train.release --first")
+    first, last = (Classifier(reader, both.schema, {}) for reader in both.readers)
+    found: list[dict[str, Any]] = []
+    for kind, rows in kinds.items():
+        asked = in_doubt(softmax(first.logits(rows))).mean()
+        ways = {"the folder's own": (last, ""), "both": (both, f"{asked:.1%}"), "first/": (first, "")}
+        for way, (classifier, share) in ways.items():
+            speed = rate(classifier, rows)
+            found.append({"text": kind, "model": way, "computed by": classifier.runtime_name, "sentences/s": speed})
+            found[-1] |= {"read twice": share}
+            print(found[-1], flush=True)
+    report("cascade", "Two models", "sentences/s", found, lambda row, first: row["sentences/s"] / first["sentences/s"])
+
+
+def rate(classifier: Classifier, rows: list[str]) -> float:
+    """Sentences/s from texts to probabilities."""
+    classifier.probabilities(rows[:32])
+    begin = time.perf_counter()
+    classifier.probabilities(rows)
+    return len(rows) / (time.perf_counter() - begin)
+
+
+if __name__ == "__main__":
+    main()
