@@ -21,10 +21,12 @@ from train.leave_out import table as left_out
 from train.tables import HEADLINE, markdown
 from wijha.errors import InputError
 from wijha.files import write_json, write_text
+from wijha.manifest import FIRST
 
 RESULTS = Path("configs/results")
 SHIPPED = Path("models/classifier")
 SPEED = Path("benchmarks/results/inference.json")
+CASCADE = Path("benchmarks/results/cascade.json")
 EVALUATION = "evaluation-validation.json"
 
 
@@ -111,7 +113,7 @@ def _each_of(folder: str, titled: Callable[[str, dict[str, Any]], str]) -> str:
 
 def parts_table() -> str:
     """The same recipe trained on the written part alone and on both parts."""
-    bare, both = RESULTS / "default-seed13.json", SHIPPED / EVALUATION
+    bare, both = RESULTS / "default-seed13.json", RESULTS / "release-seed13.json"
     if not (bare.exists() and both.exists()):
         return "Not run yet."
     rows = {"written part alone": bare, "written and annotated part": both}
@@ -125,14 +127,19 @@ def blocks() -> dict[str, str]:
     made = {}
     for name, path in {"shipped": SHIPPED / EVALUATION, "bare": RESULTS / "default-seed13.json"}.items():
         if path.exists():
-            made[name] = markdown_table(json.loads(path.read_text(encoding="utf-8")))
-    if SPEED.exists():
-        made["speed"] = speed_table(json.loads(SPEED.read_text(encoding="utf-8")))
+            result = json.loads(path.read_text(encoding="utf-8"))
+            if name == "shipped" and (alone := SHIPPED / FIRST / EVALUATION).exists():
+                first = json.loads(alone.read_text(encoding="utf-8"))["systems"]["model"]
+                result["systems"] = {"model": result["systems"].pop("model"), "first/ alone": first} | result["systems"]
+            made[name] = markdown_table(result)
+    for name, path in {"speed": SPEED, "cascade": CASCADE}.items():
+        if path.exists():
+            made[name] = speed_table(json.loads(path.read_text(encoding="utf-8")))
     return made
 
 
 def speed_table(result: dict[str, Any]) -> str:
-    """The rows of benchmarks/inference.py, and the machine that they were measured on."""
+    """The rows of a benchmark, and the machine that they were measured on."""
     columns = list(dict.fromkeys(name for row in result["rows"] for name in row))
     values = ([row.get(name, "") for name in columns] for row in result["rows"])
     rows = [[f"{v:,.0f}" if isinstance(v, float) and v >= 100 else str(v) for v in row] for row in values]

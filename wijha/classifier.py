@@ -19,7 +19,7 @@ from wijha.reader import Reader
 from wijha.schema import Schema
 
 SETTINGS = "wijha"  # the key of config.json that holds schema and temperatures
-DOUBT = 0.05
+DOUBT = 0.1
 """The first of two models rules a topic out below this probability of being there."""
 
 

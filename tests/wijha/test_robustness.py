@@ -1,4 +1,4 @@
-"""Spellings that must not matter: the encoder's own tokenizer gives equal ids, whatever the model."""
+"""Spellings that must not matter: the tokenizers that ship give equal ids, whatever the weights say."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from wijha.tokenizer import TextEncoder
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def encoder() -> TextEncoder:
-    return TextEncoder(ROOT / "models" / "encoder")
+@pytest.fixture(scope="module", params=["encoder", "encoder-deep"])
+def encoder(request: pytest.FixtureRequest) -> TextEncoder:
+    return TextEncoder(ROOT / "models" / str(request.param))
 
 
 @pytest.fixture(scope="module")
