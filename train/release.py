@@ -72,6 +72,8 @@ def put_first(first: Path, folder: Path) -> None:
     for name in (*files, MANIFEST, "metrics.json"):
         (folder / FIRST / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(first / name, folder / FIRST / name)
+    for scored in (*folder.glob("evaluation-*.json"), *folder.glob("robustness.json")):
+        scored.unlink()  # of one model, not of two
     unseal(folder)
     splits = run_splits(folder, Classifier.load(folder).schema)
     if not splits["development"]:

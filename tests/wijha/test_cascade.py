@@ -68,7 +68,10 @@ def first(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def folder(model: Path, first: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("models") / "classifier"
-    release(model, target, first)
+    run = Path(shutil.copytree(model, tmp_path_factory.mktemp("run") / "model"))
+    (run / "evaluation-news.json").write_text("{}", encoding="utf-8")
+    release(run, target, first)
+    assert not (target / "evaluation-news.json").exists()  # it was of one model, not of two
     return target
 
 
