@@ -59,6 +59,7 @@ def average(output: Path, models: Sequence[Path]) -> Path:
     splits = run_splits(models[0], schema)
     settings_of_all = run["config"] | {"output": str(output), "average_of": [str(model) for model in models]}
     finish(folder, settings_of_all, splits, {key: run[key] for key in ("data", "sentences", "distilled") if key in run})
+    print(f"\nmodel: {folder}\nnext:  make evaluate MODEL={folder}")
     return folder
 
 

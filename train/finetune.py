@@ -68,6 +68,7 @@ def finetune(config: FinetuneConfig) -> Path:
     folder = config.output / "model"
     if PartialState().is_main_process:
         finish(folder, as_dict(config), splits, trained_on)
+        print(f"\nmodel: {folder}\nnext:  make evaluate MODEL={folder}")
     leave_together()
     return folder
 
@@ -130,7 +131,6 @@ def finish(
         seal(folder)
     last = list(results)[-1]
     print(score_table(results[last], f"{folder} on the {last} split ({len(splits[last]):,} sentences)"))
-    print(f"\nmodel: {folder}\nnext:  make evaluate MODEL={folder}")
 
 
 class DevelopmentScores:
