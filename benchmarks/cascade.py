@@ -9,12 +9,11 @@ of which most is about the topics, and FILE, sentences of an archive as they com
 from __future__ import annotations
 
 import argparse
-import time
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import TEXT, one_sentence, report, texts
+from benchmarks.common import TEXT, one_sentence, rate, report, texts
 from wijha import Classifier
 from wijha.classifier import default_model, in_doubt, softmax
 from wijha.errors import InputError
@@ -51,14 +50,6 @@ def run(both: Classifier, kinds: dict[str, list[str]]) -> None:
             found[-1] |= {"read twice": share}
             print(found[-1], flush=True)
     report("cascade", "Two models", "sentences/s", found, lambda row, first: row["sentences/s"] / first["sentences/s"])
-
-
-def rate(classifier: Classifier, rows: list[str]) -> float:
-    """Sentences/s from texts to probabilities."""
-    classifier.probabilities(rows[:32])
-    begin = time.perf_counter()
-    classifier.probabilities(rows)
-    return len(rows) / (time.perf_counter() - begin)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +18,7 @@ from typing import Any
 
 from train.documents import fill
 from train.tables import markdown
-from wijha.classifier import default_model
+from wijha.classifier import Classifier, default_model
 from wijha.errors import InputError
 from wijha.files import write_json
 from wijha.manifest import FIRST
@@ -64,6 +65,14 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
+
+
+def rate(classifier: Classifier, rows: list[str]) -> float:
+    """Sentences/s from texts to probabilities."""
+    classifier.probabilities(rows[:64])
+    begin = time.perf_counter()
+    classifier.probabilities(rows)
+    return len(rows) / (time.perf_counter() - begin)
 
 
 def report(name: str, title: str, unit: str, rows: Sequence[Mapping[str, Any]], better: Callable[..., float]) -> None:

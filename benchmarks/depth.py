@@ -11,14 +11,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from transformers.utils import logging
 
-from benchmarks.common import TEXT, one_sentence, report, texts
+from benchmarks.common import TEXT, one_sentence, rate, report, texts
 from benchmarks.training import our_trainer, timed
 from train.config import FinetuneConfig, load_config
 from train.data import load_examples, split
@@ -59,7 +58,7 @@ def run(configs: Mapping[str, FinetuneConfig], steps: int, rows: Sequence[str]) 
         classifier, size = built(config, schema, config.output / str(number))
         rates = {
             "fine-tuning": timed(our_trainer(config, schema, sample, sample[:1]), config, steps),
-            "inference": inference(classifier, list(rows)),
+            "inference": rate(classifier, list(rows)),
         }
         found.append({"model": name, "parameters": f"{size:,}", **rates})
         print(found[-1], flush=True)
@@ -72,14 +71,6 @@ def built(config: FinetuneConfig, schema: Schema, folder: Path) -> tuple[Classif
     model.half().save_pretrained(folder)
     load_tokenizer(config).save_pretrained(folder)
     return Classifier(Reader(folder, TorchRuntime(folder, "cpu")), schema, {}), model.num_parameters()
-
-
-def inference(classifier: Classifier, rows: list[str]) -> float:
-    """Sentences/s from texts to probabilities."""
-    classifier.probabilities(rows[:64])
-    begin = time.perf_counter()
-    classifier.probabilities(rows)
-    return len(rows) / (time.perf_counter() - begin)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from transformers import pipeline
 from transformers.utils import logging
 
 from benchmarks.common import model_argument, one_sentence, report, texts
-from wijha.classifier import read_settings
+from wijha.classifier import read_schema
 from wijha.cli import main as wijha
 from wijha.errors import InputError
 from wijha.runtime import OpenVinoRuntime, TorchRuntime, accepted
@@ -48,7 +48,7 @@ def main() -> None:
 
 def run(model: Path, rows: int, stock_rows: int, folder: Path) -> None:
     """Time every way and report."""
-    schema = Schema.from_dict(read_settings(model).get("schema"), str(model))
+    schema = read_schema(model)
     logging.disable_progress_bar()
     few, many = folder / "few.jsonl", folder / "many.jsonl"
     for path, count in ((few, stock_rows), (many, rows)):

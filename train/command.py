@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,19 @@ from train.config import Config, load_config
 from wijha.errors import InputError
 
 
-def run(description: str | None, kind: type[Config], recipe: Callable[[Config], Any]) -> None:
-    """Parse `CONFIG [--setting value ...]`, check it and call the recipe; exit code 2 for an InputError."""
+def run(description: str | None, kind: type[Config], recipe: Callable[..., Any], **options: Mapping[str, Any]) -> None:
+    """Parse `CONFIG [--option value ...] [--setting value ...]`, check it and call the recipe with the config and the
+    options; exit code 2 for an InputError. `options` are the keywords of argparse's `add_argument`, by name."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path, help="YAML of settings; each can be overridden: --setting value")
+    for name, keywords in options.items():
+        parser.add_argument(f"--{name}", **keywords)
     arguments, rest = parser.parse_known_args()
     logging.set_verbosity_error()  # the run's own bar and tables are what a user needs to see
     logging.disable_progress_bar()
     with one_sentence_errors():
-        recipe(load_config(kind, arguments.config, **overrides(rest)))
+        config = load_config(kind, arguments.config, **overrides(rest))
+        recipe(config, **{name: getattr(arguments, name) for name in options})
 
 
 def leave_together() -> None:

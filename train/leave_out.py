@@ -11,7 +11,6 @@ configs/README.md.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import re
 from collections import Counter
@@ -19,8 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from train.command import one_sentence_errors, overrides
-from train.config import FinetuneConfig, as_dict, load_config
+from train.command import run
+from train.config import FinetuneConfig, as_dict
 from train.evaluation import evaluate_model
 from train.finetune import finetune
 from train.tables import HEADLINE, markdown
@@ -35,16 +34,15 @@ _YEARS = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--by", choices=("outlet", "year"), default="outlet")
-    parser.add_argument("--groups", type=int, default=5)
-    arguments, rest = parser.parse_known_args()
-    with one_sentence_errors():
-        config = load_config(FinetuneConfig, arguments.config, **overrides(rest))
-        groups = leave_out(config, arguments.by, arguments.groups, OUTPUT / arguments.by)
-        write_json(RESULTS / f"{arguments.by}.json", {"config": as_dict(config), "groups": groups})
-        print(table(groups))
+    by = {"choices": ("outlet", "year"), "default": "outlet"}
+    run(__doc__, FinetuneConfig, report, by=by, groups={"type": int, "default": 5})
+
+
+def report(config: FinetuneConfig, by: str, groups: int) -> None:
+    """Train without each group, keep the scores in configs/results/leave-out and print them."""
+    scored = leave_out(config, by, groups, OUTPUT / by)
+    write_json(RESULTS / f"{by}.json", {"config": as_dict(config), "groups": scored})
+    print(table(scored))
 
 
 def leave_out(config: FinetuneConfig, by: str, groups: int, folder: Path) -> dict[str, Any]:

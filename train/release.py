@@ -9,14 +9,13 @@ text, and the run's model only those in which the faster one does not rule out e
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 from pathlib import Path
 
 from train.card import write_card
-from train.command import one_sentence_errors, overrides
-from train.config import FinetuneConfig, load_config
+from train.command import run
+from train.config import FinetuneConfig
 from train.evaluation import run_splits
 from train.finetune import finish
 from wijha.classifier import Classifier
@@ -29,13 +28,8 @@ SHIPPED = Path("models/classifier")
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", type=Path, help="YAML of the run's settings; each can be overridden: --setting value")
-    parser.add_argument("--first", type=Path, help="a faster model, which reads before the run's")
-    arguments, rest = parser.parse_known_args()
-    with one_sentence_errors():
-        config = load_config(FinetuneConfig, arguments.config, **overrides(rest))
-        release(config.output / "model", first=arguments.first)
+    first = {"type": Path, "help": "a faster model, which reads before the run's"}
+    run(__doc__, FinetuneConfig, lambda config, first: release(config.output / "model", first=first), first=first)
 
 
 def release(model: Path, target: Path = SHIPPED, first: Path | None = None) -> None:
@@ -78,9 +72,9 @@ def put_first(first: Path, folder: Path) -> None:
     splits = run_splits(folder, Classifier.load(folder).schema)
     if not splits["development"]:
         raise InputError(f"expected the data that {folder}/metrics.json names, to calibrate on; run this where it is")
-    run = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]
-    trained_on = {key: run[key] for key in ("data", "sentences", "distilled") if key in run}
-    finish(folder, run["config"] | {FIRST: str(first)}, splits, trained_on)
+    made = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]
+    trained_on = {key: made[key] for key in ("data", "sentences", "distilled") if key in made}
+    finish(folder, made["config"] | {FIRST: str(first)}, splits, trained_on)
 
 
 if __name__ == "__main__":
