@@ -9,7 +9,6 @@ of which most is about the topics, and FILE, sentences of an archive as they com
 from __future__ import annotations
 
 import argparse
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from benchmarks.common import TEXT, one_sentence, rate, report, texts
 from wijha import Classifier
 from wijha.classifier import default_model, in_doubt, softmax
 from wijha.errors import InputError
-from wijha.records import read_rows
 
 
 def main() -> None:
@@ -30,8 +28,7 @@ def main() -> None:
     with one_sentence():
         kinds = {TEXT.name: texts(arguments.rows)}
         if arguments.archive:
-            lines = (str(row["text"]) for _, row in read_rows(arguments.archive))
-            kinds["an archive"] = list(islice(lines, arguments.rows))
+            kinds["an archive"] = texts(arguments.rows, arguments.archive)
         run(Classifier.load(arguments.model), kinds)
 
 

@@ -22,6 +22,7 @@ from wijha.classifier import Classifier, default_model
 from wijha.errors import InputError
 from wijha.files import write_json
 from wijha.manifest import FIRST
+from wijha.records import read_rows
 from wijha.runtime import features, processor, threads
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -32,10 +33,12 @@ _PACKAGES = ("torch", "transformers", "tokenizers", "openvino")
 _FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 
 
-def texts(count: int) -> list[str]:
-    """`count` sentences of data/written.jsonl, from its start again where it ends."""
-    lines = TEXT.read_text(encoding="utf-8").splitlines()
-    return list(islice(cycle(json.loads(line)["text"] for line in lines), count))
+def texts(count: int, path: Path = TEXT) -> list[str]:
+    """`count` sentences of a file, from its start again where it ends. Raises InputError where it has none."""
+    found = [str(row["text"]) for _, row in islice(read_rows(path), count)]
+    if not found:
+        raise InputError(f"expected sentences in {path}, found none; name another file")
+    return list(islice(cycle(found), count))
 
 
 def model_argument(parser: argparse.ArgumentParser) -> None:

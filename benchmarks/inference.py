@@ -1,9 +1,11 @@
 """End-to-end inference, JSONL to JSONL in rows/s: the stock pipeline against every runtime and precision.
 
-    python -m benchmarks.inference [MODEL] [--rows 8192] [--stock-rows 1024]
+    python -m benchmarks.inference [MODEL] [--text FILE] [--rows 8192] [--stock-rows 1024]
 
 Loading the model counts, importing packages does not. The stock pipeline takes the weights in the precision that they
-are saved in (`dtype="auto"`, half, which a CPU without AMX or AVX512-FP16 is slow in), and again in float32.
+are saved in (`dtype="auto"`, half, which a CPU without AMX or AVX512-FP16 is slow in), and again in float32. Of two
+models it computes the folder's own, which is what every stock tool loads. FILE has its sentences in the column text
+(.txt, .jsonl, .csv, .parquet); left out, data/written.jsonl. onnxruntime is measured where its packages are there.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import json
 import tempfile
 import time
 import unittest.mock
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,13 @@ import torch
 from transformers import pipeline
 from transformers.utils import logging
 
-from benchmarks.common import model_argument, one_sentence, report, texts
+from benchmarks import onnx
+from benchmarks.common import TEXT, model_argument, one_sentence, report, texts
 from wijha.classifier import read_schema
 from wijha.cli import main as wijha
 from wijha.errors import InputError
-from wijha.runtime import OpenVinoRuntime, TorchRuntime, accepted
+from wijha.manifest import FIRST
+from wijha.runtime import OpenVinoRuntime, Runtime, TorchRuntime, accepted
 from wijha.schema import Schema
 
 _BATCH = 32
@@ -38,52 +42,66 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     model_argument(parser)
+    parser.add_argument("--text", type=Path, default=TEXT, help="sentences to classify")
     parser.add_argument("--rows", type=int, default=8192, help="rows for the runtimes of wijha")
     parser.add_argument("--stock-rows", type=int, default=1024, help="rows for the stock pipeline, which is slower")
     arguments = parser.parse_args()
     logging.set_verbosity_error()
     with one_sentence(), tempfile.TemporaryDirectory() as folder:
-        run(arguments.model, arguments.rows, arguments.stock_rows, Path(folder))
+        run(arguments.model, arguments.rows, arguments.stock_rows, Path(folder), arguments.text)
 
 
-def run(model: Path, rows: int, stock_rows: int, folder: Path) -> None:
+def run(model: Path, rows: int, stock_rows: int, folder: Path, text: Path = TEXT) -> None:
     """Time every way and report."""
     schema = read_schema(model)
     logging.disable_progress_bar()
     few, many = folder / "few.jsonl", folder / "many.jsonl"
     for path, count in ((few, stock_rows), (many, rows)):
-        lines = (json.dumps({"id": i, "text": t}, ensure_ascii=False) for i, t in enumerate(texts(count)))
+        lines = (json.dumps({"id": i, "text": t}, ensure_ascii=False) for i, t in enumerate(texts(count, text)))
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     found: list[dict[str, Any]] = []
     for kind in ("auto", "float32"):
         seconds = stock(model, few, folder / f"stock-{kind}.jsonl", schema, kind)
-        found.append(
-            {"way": f"transformers pipeline, batch_size={_BATCH}, dtype={kind}", "rows/s": stock_rows / seconds}
-        )
+        way = f"transformers pipeline, batch_size={_BATCH}, dtype={kind}"
+        found.append({"way": way, "rows/s": stock_rows / seconds})
+        print(f"{way}: {stock_rows / seconds:,.0f} rows/s", flush=True)
     expected = labels(folder / "stock-float32.jsonl", schema)
-    precisions = accepted(model)
-    if not precisions:
-        print(f"no exported runtime is accepted for {model}: run python -m train.export {model} to have it measured")
-    for name in (
-        "torch",
-        *(f"openvino-{precision}" for precision in ("f32", "bf16", "int8") if precision in precisions),
-    ):
-        seconds, inside = ours(model, many, folder / f"{name}.jsonl", name)
+    for name, (kind, load) in ways(model, folder).items():
+        seconds, inside = ours(model, many, folder / f"{name}.jsonl", name, kind, load)
         given = labels(folder / f"{name}.jsonl", schema)
         size = min(len(given), len(expected))
-        same = (given[:size] == expected[:size]).mean()
         found.append(
             {
-                "way": f"wijha --runtime {name}",
+                "way": f"wijha --runtime {name}" if load is None else name,
                 "rows/s": rows / seconds,
-                "labels": f"{same:.2%}",
+                "labels": f"{(given[:size] == expected[:size]).mean():.2%}",
                 "outside the model": f"{1 - inside / seconds:.0%}",
             }
         )
         print(f"{name}: {rows / seconds:,.0f} rows/s", flush=True)
-    title = f"Inference, JSONL to JSONL, {model.parent.name}/{model.name}"
+    both = (model / FIRST).is_dir()
+    title = f"Inference, JSONL to JSONL, {model.parent.name}/{model.name}, text of {text.stem.partition('.')[0]}"
     unit = "rows/s; labels equal to the float32 pipeline's; share of the time in which no core computes the model"
-    report("inference", title, unit, found, lambda row, first: row["rows/s"] / first["rows/s"])
+    name = "inference-both" if both else "inference"
+    report(name, title, unit, found, lambda row, first: row["rows/s"] / first["rows/s"])
+
+
+def ways(model: Path, folder: Path) -> dict[str, tuple[type, Callable[..., Runtime] | None]]:
+    """Name of a runtime -> its class, and what loads it where wijha does not: what the model's folders admit."""
+    readers = [model, *([model / FIRST] if (model / FIRST).is_dir() else [])]
+    admitted = [precision for precision in ("f32", "bf16", "int8") if all(precision in accepted(r) for r in readers)]
+    if not admitted:
+        print(f"no exported runtime is accepted for {model}: run python -m train.export {model} to have it measured")
+    found: dict[str, tuple[type, Callable[..., Runtime] | None]] = {"torch": (TorchRuntime, None)}
+    found |= {f"openvino-{precision}": (OpenVinoRuntime, None) for precision in admitted}
+    if len(readers) > 1:
+        return found | {"auto": (OpenVinoRuntime if admitted else TorchRuntime, None)}
+    if onnx.available():
+        onnx.write(model, folder)
+        for precision in onnx.PRECISIONS:
+            runtime = onnx.OnnxRuntime(folder / f"{precision}.onnx")
+            found[runtime.name] = (onnx.OnnxRuntime, lambda *_, runtime=runtime: runtime)
+    return found
 
 
 def stock(model: Path, source: Path, target: Path, schema: Schema, kind: str) -> float:
@@ -104,10 +122,11 @@ def stock(model: Path, source: Path, target: Path, schema: Schema, kind: str) ->
     return time.perf_counter() - begin
 
 
-def ours(model: Path, source: Path, target: Path, runtime: str) -> tuple[float, float]:
+def ours(
+    model: Path, source: Path, target: Path, name: str, kind: type, load: Callable[..., Runtime] | None
+) -> tuple[float, float]:
     """Seconds of `wijha predict` with a runtime, and those within the model: over its workers, their mean."""
-    kind, spent = (TorchRuntime if runtime == "torch" else OpenVinoRuntime), []
-    logits = kind.logits
+    spent, logits = [], kind.logits
 
     def timed(self: Any, rows: Sequence[Sequence[int]], pad: int) -> np.ndarray:
         start = time.perf_counter()
@@ -115,17 +134,17 @@ def ours(model: Path, source: Path, target: Path, runtime: str) -> tuple[float, 
         spent.append((time.perf_counter() - start) / self.workers)
         return result
 
+    words = ["predict", str(source), str(target), "--model", str(model)]
     begin, errors = time.perf_counter(), io.StringIO()
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(errors),
-        unittest.mock.patch.object(kind, "logits", timed),
-    ):
-        code = wijha(["predict", str(source), str(target), "--model", str(model), "--runtime", runtime])
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        stack.enter_context(contextlib.redirect_stderr(errors))
+        stack.enter_context(unittest.mock.patch.object(kind, "logits", timed))
+        if load:
+            stack.enter_context(unittest.mock.patch("wijha.reader.load_runtime", load))
+        code = wijha([*words, "--runtime", "auto" if load else name])
     if code:
-        raise InputError(
-            f"expected wijha predict --runtime {runtime} to run, got: {errors.getvalue().strip()}; mend it"
-        )
+        raise InputError(f"expected wijha predict with {name} to run, got: {errors.getvalue().strip()}; mend it")
     return time.perf_counter() - begin, sum(spent)
 
 

@@ -19,6 +19,7 @@ from train.command import one_sentence_errors
 from train.compare import table as comparison
 from train.leave_out import table as left_out
 from train.tables import HEADLINE, markdown
+from train.tune import table as tuned
 from wijha.errors import InputError
 from wijha.files import write_json, write_text
 from wijha.manifest import FIRST
@@ -37,7 +38,7 @@ def main() -> None:
             keep_result(model)
         fill(Path("README.md"), blocks())
         runs = {"results": results_table(), "compared": compared_tables(), "left-out": left_out_tables()}
-        fill(Path("configs/README.md"), runs)
+        fill(Path("configs/README.md"), runs | {"tuned": tuned_tables()})
         fill(Path("data/README.md"), {"parts": parts_table()})
         if SPEED.exists():
             fill(Path("docs/cluster.md"), {"cost": cost_line(json.loads(SPEED.read_text(encoding="utf-8")))})
@@ -103,6 +104,17 @@ def left_out_tables() -> str:
         return f"{title}\n\n{left_out(result['groups'])}\n"
 
     return _each_of("leave-out", titled)
+
+
+def tuned_tables() -> str:
+    """What `train.tune` wrote, a table each."""
+
+    def titled(name: str, result: dict[str, Any]) -> str:
+        used = result["config"]
+        data = " and ".join([*used["data"], *used["optional_data"]])
+        return f"`{name}`: {used['share']:.0%} of the stories of {data}, {used['epochs']} epochs:\n\n{tuned(result)}\n"
+
+    return _each_of("tune", titled)
 
 
 def _each_of(folder: str, titled: Callable[[str, dict[str, Any]], str]) -> str:

@@ -1,49 +1,68 @@
 """Hyper-parameters by Optuna: short runs of a config whose settings are drawn, chosen by the development split.
 
     python -m train.tune configs/default.yaml --trials 20        # again after a kill: it goes on to 20 trials
+    python -m train.tune configs/default.yaml --share 0.1        # trials on a tenth of the stories
     make tune CONFIG=configs/default.yaml
 
-Each trial is a whole fine-tuning run in runs/tune/NAME/trial; the study, an SQLite file beside it, keeps every trial's
-settings and score. Prints the trials, best first, and writes the best settings as runs/tune/NAME/best.yaml, a config to
-train by. Settings are drawn by a tree-structured Parzen estimator (Bergstra et al. 2011).
+Each trial is a whole fine-tuning run in runs/tune/NAME/trial, NAME that of the config's output; the first has the
+config's own settings, the others draw theirs by a tree-structured Parzen estimator (Bergstra et al. 2011). The study,
+an SQLite file beside it, keeps every trial's settings and score. Prints the trials, best first, and writes them into
+configs/results/tune/NAME.json (`python -m train.documents` puts them into configs/README.md), the best settings into
+runs/tune/NAME/best.yaml, a config to train by, on all stories.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import optuna
 import yaml
 
-from train.command import one_sentence_errors
-from train.config import FinetuneConfig, as_dict, load_config
+from train.command import run
+from train.config import FinetuneConfig, as_dict
 from train.data import file_sha256
 from train.finetune import finetune
+from train.tables import SCORES, markdown
 from wijha.errors import InputError
-from wijha.files import write_text
+from wijha.files import write_json, write_text
 
-OUTPUT = Path("runs/tune")
+OUTPUT, RESULTS = Path("runs/tune"), Path("configs/results/tune")
+RANGES = {
+    "learning_rate": (2e-4, 1.5e-3),
+    "layer_decay": (0.6, 1.0),
+    "class_weight_power": (0.0, 0.6),
+    "word_dropout": (0.0, 0.2),
+    "label_smoothing": (0.0, 0.1),
+    "dropout": (0.0, 0.25),
+}
+"""Setting -> least and greatest value to draw; the learning rate by its logarithm."""
 
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", type=Path)
-    parser.add_argument(
-        "--trials", type=int, default=20, help="finished trials to reach in all, earlier calls included"
-    )
-    arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with one_sentence_errors():
-        tune(load_config(FinetuneConfig, arguments.config), arguments.trials, OUTPUT / arguments.config.stem)
+    run(__doc__, FinetuneConfig, report, trials={"type": int, "default": 20, "help": "finished trials to reach in all"})
 
 
-def tune(config: FinetuneConfig, trials: int, folder: Path) -> Path:
-    """Go on with the study in `folder` until it has `trials` finished trials; returns the best settings' YAML.
+def report(config: FinetuneConfig, trials: int) -> None:
+    """Go on with the config's study, keep its trials in configs/results/tune and print them, best first."""
+    study = tune(config, trials, OUTPUT / config.output.name)
+    best = OUTPUT / config.output.name / "best.yaml"
+    tuned = dataclasses.replace(config, **study.best_params, share=1.0, output=Path(f"{config.output}-tuned"))
+    write_text(best, yaml.safe_dump(as_dict(tuned), sort_keys=False, allow_unicode=True))
+    tried = [{"score": trial.value, "settings": trial.params} for trial in finished(study)]
+    result = {"config": as_dict(config), "trials": tried}
+    write_json(RESULTS / f"{config.output.name}.json", result)
+    print(f"{table(result)}\n\nbest: {best}\nnext: make train CONFIG={best}")
+
+
+def tune(config: FinetuneConfig, trials: int, folder: Path) -> optuna.Study:
+    """Go on with the study in `folder` until it has `trials` finished trials; returns it.
 
     Raises InputError when the study was begun with other settings or data, and what fine-tuning raises.
     """
@@ -61,28 +80,18 @@ def tune(config: FinetuneConfig, trials: int, folder: Path) -> Path:
         )
     study.set_user_attr("begun_with", begun_with)
     while (done := len(finished(study))) < trials:
+        if not done:
+            study.enqueue_trial({name: getattr(config, name) for name in RANGES})
         trial = study.ask()
         study.tell(trial, run_trial(drawn(config, trial), folder / "trial"))
-        print(f"{done + 1}/{trials}  {trial_line(study.trials[-1])}", flush=True)
-    best = folder / "best.yaml"
-    settings = as_dict(dataclasses.replace(config, **study.best_params, output=Path("runs") / f"{folder.name}-tuned"))
-    write_text(best, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
-    print("\n".join(map(trial_line, sorted(finished(study), key=lambda trial: -trial.value))))
-    print(f"\nbest: {best}\nnext: make train CONFIG={best}")
-    return best
+        print(f"{done + 1}/{trials}  {trial.params} {study.trials[-1].value:.4f}", flush=True)
+    return study
 
 
 def drawn(config: FinetuneConfig, trial: optuna.Trial) -> FinetuneConfig:
     """The config with the settings that matter most drawn anew."""
-    return dataclasses.replace(
-        config,
-        learning_rate=trial.suggest_float("learning_rate", 2e-4, 1.5e-3, log=True),
-        layer_decay=trial.suggest_float("layer_decay", 0.6, 0.95),
-        class_weight_power=trial.suggest_float("class_weight_power", 0.0, 0.6),
-        word_dropout=trial.suggest_float("word_dropout", 0.0, 0.2),
-        label_smoothing=trial.suggest_float("label_smoothing", 0.0, 0.1),
-        dropout=trial.suggest_float("dropout", 0.05, 0.25),
-    )
+    values = {name: trial.suggest_float(name, *RANGES[name], log=name == "learning_rate") for name in RANGES}
+    return dataclasses.replace(config, **values)
 
 
 def run_trial(config: FinetuneConfig, folder: Path) -> float:
@@ -99,10 +108,14 @@ def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     return study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
 
 
-def trial_line(trial: optuna.trial.FrozenTrial) -> str:
-    """Score and settings of a trial."""
-    settings = "  ".join(f"{name} {value:.4g}" for name, value in trial.params.items())
-    return f"{trial.value:.4f}  {settings}"
+def table(result: Mapping[str, Any]) -> str:
+    """A row a trial as Markdown, best first: its number in the order of trial, its development score, its settings."""
+    trials = sorted(enumerate(result["trials"], 1), key=lambda each: -each[1]["score"])
+    rows = [
+        [str(number), f"{trial['score']:.3f}", *(f"{trial['settings'][name]:.3g}" for name in RANGES)]
+        for number, trial in trials
+    ]
+    return markdown(["trial", f"development {SCORES[result['config']['metric']]}", *RANGES], rows)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
-import optuna
 import pytest
 
 import train.tune as recipe
@@ -20,7 +20,7 @@ def config(settings: dict[str, object], tmp_path: Path) -> FinetuneConfig:
 
 
 def test_a_study_goes_on_where_it_was_killed(
-    config: FinetuneConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    config: FinetuneConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, run_trial = tmp_path / "study", recipe.run_trial
     seen: list[FinetuneConfig] = []
@@ -34,14 +34,26 @@ def test_a_study_goes_on_where_it_was_killed(
     monkeypatch.setattr(recipe, "run_trial", killed_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         tune(config, 3, folder)
-    best = tune(config, 3, folder)
+    study = tune(config, 3, folder)
     assert len(seen) == 4 and len({one.learning_rate for one in seen}) == 4
+    assert seen[0] == config  # first of all the settings that the config has
     assert not (folder / "trial").exists()
-    study = optuna.load_study(study_name="study", storage=f"sqlite:///{folder / 'study.db'}")
-    won = load_config(FinetuneConfig, best)
-    assert won.learning_rate == study.best_params["learning_rate"] and won.data == config.data
-    assert f"{study.best_value:.4f}" in capsys.readouterr().out
-    assert tune(config, 3, folder) == best and len(seen) == 4
+    assert tune(config, 3, folder).best_value == study.best_value and len(seen) == 4
+
+
+def test_a_study_leaves_its_trials_and_a_config_to_train_by(
+    config: FinetuneConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(recipe, "OUTPUT", tmp_path / "tune")
+    monkeypatch.setattr(recipe, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(recipe, "run_trial", lambda drawn, folder: drawn.learning_rate)
+    recipe.report(dataclasses.replace(config, share=0.5), 3)
+    kept = json.loads((tmp_path / "results" / "unused.json").read_text(encoding="utf-8"))["trials"]
+    best = max(kept, key=lambda trial: trial["score"])
+    won = load_config(FinetuneConfig, tmp_path / "tune" / "unused" / "best.yaml")
+    assert won.learning_rate == best["settings"]["learning_rate"] and won.data == config.data and won.share == 1.0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    assert len(rows) == 4 and f"{best['score']:.3f}" in rows[1]
 
 
 def test_a_study_of_another_config_is_refused(config: FinetuneConfig, tmp_path: Path) -> None:
