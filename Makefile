@@ -62,7 +62,7 @@ tune: setup  ## search the hyper-parameters of CONFIG with Optuna (TRIALS=20; go
 
 release: setup  ## train by CONFIG and replace models/classifier, the model that ships
 	@$(BIN)/python -m train.finetune $(CONFIG)
-	@$(BIN)/python -m train.release $(CONFIG)
+	@$(BIN)/python -m train.release $(CONFIG) $(if $(FIRST),--first $(FIRST))
 
 test: setup  ## the tests
 	@$(BIN)/python -m pytest

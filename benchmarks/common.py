@@ -48,6 +48,17 @@ def model_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, nargs="?", default=default, help=f"a model folder (default: {default})")
 
 
+def one_model(model: Path) -> None:
+    """Raises InputError for a folder with two models."""
+    if (model / FIRST).is_dir():
+        raise InputError(f"expected one model in {model}, found two; name {model / FIRST}, or another folder")
+
+
+def named(model: Path) -> str:
+    """A model folder as a title names it: its path below the checkout, else its last two parts."""
+    return str(model.relative_to(ROOT)) if model.is_relative_to(ROOT) else f"{model.parent.name}/{model.name}"
+
+
 def machine() -> dict[str, Any]:
     """Processor, cores in use, memory, load and versions."""
     known = features()

@@ -27,8 +27,8 @@ from transformers import pipeline
 from transformers.utils import logging
 
 from benchmarks import onnx
-from benchmarks.common import TEXT, model_argument, one_sentence, report, texts
-from wijha.classifier import read_schema
+from benchmarks.common import TEXT, model_argument, named, one_sentence, report, texts
+from wijha.classifier import Classifier, read_schema
 from wijha.cli import main as wijha
 from wijha.errors import InputError
 from wijha.manifest import FIRST
@@ -80,7 +80,7 @@ def run(model: Path, rows: int, stock_rows: int, folder: Path, text: Path = TEXT
         )
         print(f"{name}: {rows / seconds:,.0f} rows/s", flush=True)
     both = (model / FIRST).is_dir()
-    title = f"Inference, JSONL to JSONL, {model.parent.name}/{model.name}, text of {text.stem.partition('.')[0]}"
+    title = f"Inference, JSONL to JSONL, {named(model)}, text of {text.name}"
     unit = "rows/s; labels equal to the float32 pipeline's; share of the time in which no core computes the model"
     name = "inference-both" if both else "inference"
     report(name, title, unit, found, lambda row, first: row["rows/s"] / first["rows/s"])
@@ -95,7 +95,8 @@ def ways(model: Path, folder: Path) -> dict[str, tuple[type, Callable[..., Runti
     found: dict[str, tuple[type, Callable[..., Runtime] | None]] = {"torch": (TorchRuntime, None)}
     found |= {f"openvino-{precision}": (OpenVinoRuntime, None) for precision in admitted}
     if len(readers) > 1:
-        return found | {"auto": (OpenVinoRuntime if admitted else TorchRuntime, None)}
+        kind = type(Classifier.load(model).readers[0].runtime)
+        return found | {"auto": (kind, None)}
     if onnx.available():
         onnx.write(model, folder)
         for precision in onnx.PRECISIONS:

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import measured, model_argument, one_sentence, report, texts
+from benchmarks.common import measured, model_argument, named, one_model, one_sentence, report, texts
 from wijha.classifier import read_settings
 from wijha.records import write_rows
 from wijha.tokenizer import TextEncoder
@@ -42,8 +42,10 @@ def main() -> None:
 
 
 def run(model: Path, sizes: list[int]) -> None:
-    """Measure every number of cores at the middle size, every size on all cores, and report."""
+    """Measure every number of cores at the middle size, every size on all cores, and report. Raises InputError for a
+    folder with two models: what these multiply hangs on the text."""
     read_settings(model)
+    one_model(model)
     cores = sorted(os.sched_getaffinity(0))
     plans = [(count, sizes[len(sizes) // 2]) for count in range(1, len(cores) + 1)]
     plans += [(len(cores), size) for size in sizes if (len(cores), size) not in plans]
@@ -67,9 +69,8 @@ def run(model: Path, sizes: list[int]) -> None:
                 }
             )
             print(f"{count} cores, {size:,} rows: {rows[-1]['rows/s']:,.0f} rows/s, {megabytes:,.0f} MB", flush=True)
-    report(
-        "scaling", "JSONL to JSONL by cores and rows", "rows/s", rows, lambda r, first: r["rows/s"] / first["rows/s"]
-    )
+    title = f"JSONL to JSONL by cores and rows, {named(model)}"
+    report("scaling", title, "rows/s", rows, lambda row, first: row["rows/s"] / first["rows/s"])
 
 
 def multiplications(model: Path, rows: int) -> float:

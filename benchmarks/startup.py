@@ -10,8 +10,8 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import measured, model_argument, one_sentence, report
-from wijha.classifier import read_settings
+from benchmarks.common import measured, named, one_sentence, report
+from wijha.classifier import default_model, read_settings
 from wijha.runtime import accepted
 
 _STOCK = """import sys
@@ -25,7 +25,7 @@ print(Classifier.load(sys.argv[1], runtime=sys.argv[2]).classify("أكد الو�
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    model_argument(parser)
+    parser.add_argument("model", type=Path, nargs="?", default=default_model(), help="default: %(default)s")
     parser.add_argument("--repeats", type=int, default=3, help="starts a way; the median is taken")
     arguments = parser.parse_args()
     with one_sentence():
@@ -43,13 +43,8 @@ def run(model: Path, repeats: int) -> None:
         runs = [start(*words) for _ in range(repeats)]
         medians: dict[str, Any] = {key: round(statistics.median(run[key] for run in runs), 2) for key in runs[0]}
         rows.append({"way": name, **medians})
-    report(
-        "startup",
-        "Start to first prediction",
-        "median of processes",
-        rows,
-        lambda row, first: first["seconds"] / row["seconds"],
-    )
+    title = f"Start to first prediction, {named(model)}"
+    report("startup", title, "median of processes", rows, lambda row, first: first["seconds"] / row["seconds"])
 
 
 def start(*words: str) -> dict[str, float]:

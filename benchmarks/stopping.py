@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.common import ROOT, model_argument, one_sentence, report, texts
+from benchmarks.common import ROOT, model_argument, named, one_sentence, report, texts
 from wijha.classifier import read_settings
 from wijha.errors import InputError
 from wijha.records import write_rows
@@ -45,7 +45,7 @@ def run(model: Path, repeats: int, rows: int = ROWS) -> None:
             outs = [Path(folder) / f"{number.name}-{at}.jsonl" for at in range(repeats)]
             ends = [end(source, out, model, number, moments.random()) for out in outs]
             found.append({"stopped by": name, "seconds": round(max(ends), 2), "jobs": repeats})
-    title = "From a signal to the end of a running job"
+    title = f"From a signal to the end of a running job, {named(model)}"
     report("stopping", title, "the longest", found, lambda row, first: first["seconds"] / row["seconds"])
 
 

@@ -27,6 +27,7 @@ from wijha.manifest import FIRST
 RESULTS = Path("configs/results")
 SHIPPED = Path("models/classifier")
 SPEED = Path("benchmarks/results/inference.json")
+SPEED_BOTH = Path("benchmarks/results/inference-both.json")
 CASCADE = Path("benchmarks/results/cascade.json")
 EVALUATION = "evaluation-validation.json"
 
@@ -60,7 +61,8 @@ def keep_result(model: Path) -> Path:
         }
         for name, s in real["systems"].items()
     }
-    name = f"{Path(run['config']['output']).name}-seed{run['config']['seed']}"
+    both = "-pair" if FIRST in run["config"] else ""
+    name = f"{Path(run['config']['output']).name}{both}-seed{run['config']['seed']}"
     path = RESULTS / f"{name}.json"
     write_json(path, {"run": run, "sentences": real["sentences"], "systems": systems})
     return path
@@ -144,7 +146,7 @@ def blocks() -> dict[str, str]:
                 first = json.loads(alone.read_text(encoding="utf-8"))["systems"]["model"]
                 result["systems"] = {"model": result["systems"].pop("model"), "first/ alone": first} | result["systems"]
             made[name] = markdown_table(result)
-    for name, path in {"speed": SPEED, "cascade": CASCADE}.items():
+    for name, path in {"speed": SPEED, "speed-both": SPEED_BOTH, "cascade": CASCADE}.items():
         if path.exists():
             made[name] = speed_table(json.loads(path.read_text(encoding="utf-8")))
     return made

@@ -19,7 +19,7 @@ from transformers.models.bert.modeling_bert import BertLayer
 
 from train.config import FinetuneConfig
 from train.tokenizer import normalization_steps
-from wijha.classifier import SETTINGS
+from wijha.classifier import SETTINGS, read_schema
 from wijha.errors import InputError
 from wijha.manifest import check_manifest
 from wijha.runtime import no_progress_bar
@@ -39,11 +39,12 @@ def load_tokenizer(config: FinetuneConfig) -> PreTrainedTokenizerBase:
 
 
 def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
-    """The encoder with a new output layer; schema and label names go into its config.json.
+    """The encoder with a new output layer, or with its own where it is a classifier of the same topics and labels;
+    schema and label names go into its config.json.
 
     Raises InputError for a folder whose weights are not safetensors, not finite or not those of its manifest.
     """
-    labels = schema.id2label
+    labels, other = schema.id2label, _other_labels(config.encoder, schema)
     with torch.random.fork_rng():
         torch.manual_seed(0)  # new layers begin alike whatever the seed: runs of several seeds can be averaged
         model = _load(
@@ -57,7 +58,11 @@ def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
             attn_implementation="sdpa" if torch.cuda.is_available() else "eager",  # eager is faster on short CPU rows
             dtype=torch.float32,
             use_safetensors=Path(config.encoder).exists() or None,  # many on the hub have a pickle alone
+            ignore_mismatched_sizes=other,
         )
+        if other:
+            for parameter in model.classifier.parameters():
+                torch.nn.init.normal_(parameter, std=model.config.initializer_range if parameter.ndim > 1 else 0.0)
         shape(model, config)
     setattr(model.config, SETTINGS, {"schema": schema.to_dict()})
     if config.length > model.config.max_position_embeddings:
@@ -66,6 +71,14 @@ def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
             f"got {config.length}; lower it"
         )
     return model
+
+
+def _other_labels(encoder: str, schema: Schema) -> bool:
+    """Whether the encoder is a classifier of ours whose outputs stand for other topics or labels."""
+    try:
+        return read_schema(Path(encoder)).id2label != schema.id2label
+    except InputError:  # no classifier of ours
+        return False
 
 
 def shape(model: PreTrainedModel, config: FinetuneConfig) -> None:

@@ -47,6 +47,8 @@ def release(model: Path, target: Path = SHIPPED, first: Path | None = None) -> N
     for reader in Classifier.load(fresh).readers:
         for line in check_model(reader):
             print(line)
+    if (target / FIRST).exists() and first is None:
+        print(f"{target} held two models and holds one now: its {FIRST}/ is gone; --first MODEL names one")
     if target.exists():
         target.rename(old)
     fresh.rename(target)
@@ -58,11 +60,15 @@ def release(model: Path, target: Path = SHIPPED, first: Path | None = None) -> N
 def put_first(first: Path, folder: Path) -> None:
     """Copy what loading reads of the model `first` into `folder`/first, and calibrate and score the two as one.
 
-    Raises InputError where `first` has no manifest, where it has other topics or labels, and where the data of the
-    model in `folder` is not here.
+    Raises InputError where `first` is no finished run or two models, where it has other topics or labels, and where
+    the data of the model in `folder` is not here.
     """
-    if (files := check_manifest(first)) is None:
-        raise InputError(f"expected {MANIFEST} in {first}, found none; name the model folder of a finished run")
+    for name in (MANIFEST, "metrics.json"):
+        if not (first / name).exists():
+            raise InputError(f"expected {name} in {first}, found none; name the model folder of a finished run")
+    if (first / FIRST).exists():
+        raise InputError(f"expected one model in {first}, found two; name {first / FIRST}, or another one")
+    files = check_manifest(first) or {}
     for name in (*files, MANIFEST, "metrics.json"):
         (folder / FIRST / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(first / name, folder / FIRST / name)

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, overload
 
 import numpy as np
-from safetensors import SafetensorError
 
 from wijha.batching import windows
 from wijha.errors import InputError
 from wijha.manifest import FIRST, check_manifest
 from wijha.reader import Reader
+from wijha.runtime import each_runtime
 from wijha.schema import Schema
 
 SETTINGS = "wijha"  # the key of config.json that holds schema and temperatures
@@ -77,28 +77,21 @@ class Classifier:
     def load(cls, folder: str | Path | None = None, device: str | None = None, runtime: str = "auto") -> Classifier:
         """Load a model folder (default: the one that ships with the repository).
 
-        `device` is one of torch's; `runtime` one of wijha.runtime.RUNTIMES. Opened are safetensors, JSON and, for
-        openvino, its .xml and .bin; no pickle, no code. Raises InputError when the folder is missing, is not one of
-        ours, is only half written or not as its manifest lists it, when its `first/` has another schema, and when the
-        runtime cannot be had.
+        `device` is one of torch's; `runtime` one of wijha.runtime.RUNTIMES: of two models the one that does not admit
+        a named precision takes what suits it best. Opened are safetensors, JSON and, for openvino, its .xml and .bin;
+        no pickle, no code. Raises InputError when the folder is missing, is not one of ours, is only half written or
+        not as its manifest lists it, when its `first/` has another schema, and when the runtime cannot be had.
         """
         path = default_model() if folder is None else Path(folder)
-        try:
-            folders = [path, *([path / FIRST] if (path / FIRST).is_dir() else [])]
-            for each in folders:
-                check_manifest(each)
-            schema, *others = map(read_schema, folders)
-            if any(other.id2label != schema.id2label for other in others):
-                raise InputError(
-                    f"expected the topics and labels of {path} in {path / FIRST}, got others; release again"
-                )
-            readers = [Reader.load(each, device, runtime) for each in folders]
-            return cls(readers[0], schema, read_settings(path).get("temperatures", {}), *readers[1:])
-        except InputError:
-            raise
-        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(f"expected a whole model in {path}, got: {reason}; copy or train it again") from error
+        folders = [path, *([path / FIRST] if (path / FIRST).is_dir() else [])]
+        for each in folders:
+            check_manifest(each)
+        schema, *others = map(read_schema, folders)
+        if any(other.id2label != schema.id2label for other in others):
+            raise InputError(f"expected the topics and labels of {path} in {path / FIRST}, got others; release again")
+        names = each_runtime(folders, runtime)
+        readers = [Reader.load(each, device, name) for each, name in zip(folders, names, strict=True)]
+        return cls(readers[0], schema, read_settings(path).get("temperatures", {}), *readers[1:])
 
     @property
     def runtime_name(self) -> str:

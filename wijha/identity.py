@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from wijha.manifest import FIRST
 from wijha.paths import Pair
 
 _HEAD_BYTES = 1 << 20
-_MODEL = ("*.safetensors", "*.bin", "*.xml", "config.json", "tokenizer.json")
+_MODEL = ("*.safetensors", "*.bin", "*.xml", "config.json", "tokenizer.json", "tokenizer_config.json")
+_FOLDERS = ("", "openvino", FIRST, f"{FIRST}/openvino")
 
 
 def input_states(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
@@ -27,7 +29,7 @@ def input_states(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
 def model_state(folder: Path) -> str:
     """sha256 over settings, tokenizer and weights of a model folder, of what other runtimes read and of `first/`."""
     digest = hashlib.sha256()
-    for path in sorted(path for kind in _MODEL for path in folder.rglob(kind)):
+    for path in sorted(path for name in _FOLDERS for kind in _MODEL for path in (folder / name).glob(kind)):
         with open(path, "rb") as file:
             digest.update(str(path.relative_to(folder)).encode() + hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,20 +38,27 @@ class State(NamedTuple):
 
 
 def write_manifest(folder: Path) -> None:
-    """List the files of `folder` as they are now; wijha.golden.seal is what a recipe calls."""
-    write_json(folder / MANIFEST, {"files": {name: state._asdict() for name, state in states(folder).items()}})
+    """List the files of `folder` as they are now; wijha.golden.seal is what a recipe calls. The manifest of the folder
+    that holds a `first/` takes note of its new one."""
+    _write(folder, states(folder))
+    if folder.name == FIRST and (folder.parent / MANIFEST).exists():
+        _write(folder.parent, _listed(folder.parent / MANIFEST) | {f"{FIRST}/{MANIFEST}": _state(folder / MANIFEST)})
+
+
+def _write(folder: Path, files: Mapping[str, State]) -> None:
+    write_json(folder / MANIFEST, {"files": {name: state._asdict() for name, state in files.items()}})
 
 
 def states(folder: Path) -> dict[str, State]:
     """The files in `folder` that belong in a manifest, by name."""
     paths = [folder / name for name in _FILES if (folder / name).exists()]
     paths += sorted(path for path in (folder / "openvino").glob("*") if path.suffix in _RUNTIME)
-    found = {}
-    for path in paths:
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        found[path.relative_to(folder).as_posix()] = State(path.stat().st_size, digest)
-    return found
+    return {path.relative_to(folder).as_posix(): _state(path) for path in paths}
+
+
+def _state(path: Path) -> State:
+    with open(path, "rb") as file:
+        return State(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def check_manifest(folder: Path) -> dict[str, State] | None:
@@ -61,6 +69,10 @@ def check_manifest(folder: Path) -> dict[str, State] | None:
     if not (folder / MANIFEST).exists():
         return None
     listed, found = _listed(folder / MANIFEST), states(folder)
+    if (folder / FIRST).is_dir() and f"{FIRST}/{MANIFEST}" not in {*listed, *found}:
+        raise InputError(
+            f"expected {MANIFEST} in {folder / FIRST}, as {folder} has one, found none; copy or release the model again"
+        )
     for name in sorted({*listed, *found}):
         if found.get(name) != listed.get(name):
             raise InputError(

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 
 from wijha.batching import map_batched
+from wijha.errors import InputError
 from wijha.runtime import Runtime, load_runtime
 from wijha.safety import refuse_code
 from wijha.tokenizer import TextEncoder
@@ -23,9 +25,17 @@ class Reader:
 
     @classmethod
     def load(cls, folder: Path, device: str | None = None, runtime: str = "auto") -> Reader:
-        """Open a folder; raises InputError where it asks for code, and what the libraries raise that open its files."""
-        refuse_code(folder)
-        return cls(folder, load_runtime(folder, device, runtime))
+        """Open a folder. Raises InputError where it asks for code, where it is not whole and where the runtime cannot
+        be had."""
+        try:
+            refuse_code(folder)
+            return cls(folder, load_runtime(folder, device, runtime))
+        except InputError:
+            raise
+        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            reason = lines[-1 if lines[0].startswith("Exception from") else 0]  # OpenVINO begins with a line of its own
+            raise InputError(f"expected a whole model in {folder}, got: {reason}; copy or train it again") from error
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """What the model reads of each text: token ids, special tokens included, cut at the model's length."""

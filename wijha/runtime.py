@@ -56,17 +56,26 @@ def load_runtime(folder: Path, device: str | None = None, runtime: str = "auto")
     if runtime not in RUNTIMES:
         raise InputError(f"expected a runtime among {', '.join(RUNTIMES)}, got {runtime!r}; choose one of them")
     if runtime == "auto":
-        runtime = "torch" if device is not None or has_gpu() else _best(folder)
+        runtime = "torch" if device is not None or has_gpu() else _best(accepted(folder))
     if runtime == "torch":
         return TorchRuntime(folder, device)
     need("openvino", "cpu")
-    precision = (runtime if "-" in runtime else _best(folder)).partition("-")[2]
-    if precision not in accepted(folder):
+    admitted = accepted(folder)
+    precision = (runtime if "-" in runtime else _best(admitted)).partition("-")[2]
+    if precision not in admitted:
         raise InputError(
-            f"expected {folder}/export.json to admit {runtime} for the weights beside it, it does not; "
-            f"run: python -m train.export {folder}"
+            f"expected {folder}/export.json to admit {runtime} for the weights beside it, it admits "
+            f"{', '.join(admitted) or 'nothing'}; choose another runtime or run: python -m train.export {folder}"
         )
     return OpenVinoRuntime(folder, precision)
+
+
+def each_runtime(folders: Sequence[Path], runtime: str) -> list[str]:
+    """What to ask for in each of several folders: a named precision where it is admitted, and of those that do not
+    admit it what suits them best, as long as one does."""
+    asked = runtime.partition("-")[2]
+    admit = [asked != "" and len(folders) > 1 and asked in accepted(folder) for folder in folders]
+    return [runtime if not any(admit) or each else "openvino" for each in admit]
 
 
 def accepted(folder: Path) -> list[str]:
@@ -81,14 +90,14 @@ def accepted(folder: Path) -> list[str]:
         return []
 
 
-def _best(folder: Path) -> str:
-    """The fastest exported runtime that this machine can use: bf16 with AMX, else int8, else f32.
+def _best(admitted: Sequence[str]) -> str:
+    """The fastest of these precisions that this machine can use: bf16 with AMX, else int8, else f32; torch for none.
 
     Without AMX, AVX512 multiplies int8 faster than bf16 (1,090 against 789 sentences/s of 48 tokens on two such cores).
     """
-    admitted = accepted(folder) if find_spec("openvino") else []
     order = ["bf16", "int8", "f32"] if "amx_bf16" in features() else ["int8", *["bf16"] * has_bf16(), "f32"]
-    return next((f"openvino-{precision}" for precision in order if precision in admitted), "torch")
+    usable = [precision for precision in order if precision in admitted and find_spec("openvino")]
+    return f"openvino-{usable[0]}" if usable else "torch"
 
 
 def has_gpu() -> bool:

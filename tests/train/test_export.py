@@ -16,7 +16,7 @@ from train.data import file_sha256
 from train.export import Gate, export, gate_examples
 from train.graph import ClassifierGraph
 from wijha import Classifier, InputError
-from wijha.runtime import TorchRuntime, _best
+from wijha.runtime import TorchRuntime, _best, accepted
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_the_next_better_precision_is_taken(folder: Path, monkeypatch: pytest.Mo
         judged = {name: {"accepted": name not in refused} for name in ("f32", "bf16", "int8")}
         path.write_text(json.dumps({"weights": weights, "openvino": judged}), encoding="utf-8")
         monkeypatch.setattr("wijha.runtime.features", lambda units=units: units)
-        assert _best(folder) == taken
+        assert _best(accepted(folder)) == taken
 
 
 class _Wrong(TorchRuntime):

@@ -12,14 +12,18 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
+from train import documents
 from train.release import release
 from wijha import Classifier, InputError
 from wijha.classifier import in_doubt, softmax
 from wijha.cli import main
+from wijha.files import write_json
 from wijha.golden import seal, unseal
-from wijha.manifest import FIRST
+from wijha.identity import model_state
+from wijha.manifest import FIRST, check_manifest
 from wijha.reader import Reader
 from wijha.records import read_rows
+from wijha.runtime import each_runtime
 
 
 class Knowing:
@@ -135,9 +139,85 @@ def test_another_first_model_is_noticed(folder: Path, model: Path, tmp_path: Pat
         Classifier.load(changed)
 
 
-def test_first_must_be_a_finished_run(model: Path, first: Path, tmp_path: Path) -> None:
-    bare = Path(shutil.copytree(first, tmp_path / "bare"))
-    unseal(bare)
-    with pytest.raises(InputError, match=r"expected manifest\.json in .*bare, found none"):
-        release(model, tmp_path / "models" / "classifier", bare)
-    assert not (tmp_path / "models" / "classifier").exists()
+def test_a_first_model_without_a_manifest_is_none_of_a_sealed_folder(model: Path, first: Path, tmp_path: Path) -> None:
+    planted = Path(shutil.copytree(model, tmp_path / "model"))
+    shutil.copytree(first, planted / FIRST)
+    unseal(planted / FIRST)
+    with pytest.raises(InputError, match=r"expected manifest\.json in .*first, as .*model has one, found none"):
+        Classifier.load(planted)
+
+
+def test_sealing_the_first_model_again_keeps_the_pair_whole(folder: Path, tmp_path: Path) -> None:
+    pair = Path(shutil.copytree(folder, tmp_path / "model"))
+    write_json(pair / FIRST / "export.json", {"weights": "", "openvino": {}})
+    seal(pair / FIRST)
+    assert "export.json" in (check_manifest(pair / FIRST) or {}) and len(Classifier.load(pair).readers) == 2
+    (pair / "config.json").write_bytes((pair / "config.json").read_bytes() + b"\n")
+    seal(pair / FIRST)  # what else is changed in the folder is noticed all the same
+    with pytest.raises(InputError, match=r"model/config\.json as manifest\.json lists it, got"):
+        Classifier.load(pair)
+
+
+def test_a_broken_first_model_is_named(folder: Path, tmp_path: Path) -> None:
+    pair = Path(shutil.copytree(folder, tmp_path / "model"))
+    unseal(pair)
+    unseal(pair / FIRST)
+    (pair / FIRST / "tokenizer.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match=r"expected a whole model in .*/model/first, got"):
+        Classifier.load(pair)
+
+
+def test_a_named_precision_counts_where_it_is_admitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = [Path("deep"), Path("deep/first")]
+    admitted = {pair[0]: ["f32", "bf16"], pair[1]: ["f32", "bf16", "int8"]}
+    monkeypatch.setattr("wijha.runtime.accepted", admitted.get)
+    assert each_runtime(pair, "openvino-int8") == ["openvino", "openvino-int8"]
+    assert each_runtime(pair, "openvino-f32") == ["openvino-f32"] * 2
+    assert each_runtime(pair[:1], "openvino-int8") == ["openvino-int8"]  # which is then refused
+    assert each_runtime(pair, "auto") == ["auto"] * 2 and each_runtime(pair, "torch") == ["torch"] * 2
+
+
+@pytest.mark.parametrize("name", ["tokenizer_config.json", "first/config.json", "first/tokenizer.json"])
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_job_goes_on_with_the_same_files_alone(folder: Path, tmp_path: Path, name: str, linked: bool) -> None:
+    pair = Path(shutil.copytree(folder, tmp_path / "model"))
+    if linked:
+        shutil.move(pair / FIRST, tmp_path / "elsewhere")
+        (pair / FIRST).symlink_to(tmp_path / "elsewhere")
+    before = model_state(pair)
+    assert before == model_state(folder)
+    (pair / name).write_bytes((pair / name).read_bytes() + b"\n")
+    assert model_state(pair) != before
+
+
+def test_first_must_be_a_finished_run_of_one_model(model: Path, first: Path, folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "models" / "classifier"
+    for missing in ("metrics.json", "manifest.json"):
+        bare = Path(shutil.copytree(first, tmp_path / missing))
+        (bare / missing).unlink()
+        with pytest.raises(InputError, match=rf"expected {missing} in .*{missing}, found none"):
+            release(model, target, bare)
+    with pytest.raises(InputError, match=r"expected one model in .*classifier, found two; name .*first"):
+        release(model, target, folder)
+    assert not target.exists()
+
+
+def test_a_pair_that_becomes_one_model_is_told(
+    model: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = Path(shutil.copytree(folder, tmp_path / "models" / "classifier"))
+    release(model, target)
+    assert "held two models and holds one now" in capsys.readouterr().out and not (target / FIRST).exists()
+
+
+def test_the_scores_of_a_pair_do_not_take_the_place_of_its_models(
+    folder: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "RESULTS", tmp_path)
+    names = []
+    for each in (folder, model):
+        copy = Path(shutil.copytree(each, tmp_path / f"copy-{len(names)}"))
+        scored = json.loads((copy / "metrics.json").read_text(encoding="utf-8"))["test"]
+        (copy / documents.EVALUATION).write_text(json.dumps(scored), encoding="utf-8")
+        names.append(documents.keep_result(copy).stem.rpartition("-seed")[0])
+    assert names == [f"{names[1]}-pair", names[1]]
