@@ -2,10 +2,11 @@
 
     python -m benchmarks.inference [MODEL] [--text FILE] [--rows 8192] [--stock-rows 1024]
 
-Loading the model counts, importing packages does not. The stock pipeline takes the weights in the precision that they
-are saved in (`dtype="auto"`, half, which a CPU without AMX or AVX512-FP16 is slow in), and again in float32. Of two
-models it computes the folder's own, which is what every stock tool loads. FILE has its sentences in the column text
-(.txt, .jsonl, .csv, .parquet); left out, data/written.jsonl. onnxruntime is measured where its packages are there.
+Loading the model counts, importing packages does not. The stock pipeline takes the weights in float32, from which
+`times` count, and again in the precision that they are saved in (`dtype="auto"`, its default: half, which a CPU without
+AMX or AVX512-FP16 is slow in). Of two models it computes the folder's own, which is what every stock tool loads. FILE
+has its sentences in the column text (.txt, .jsonl, .csv, .parquet); left out, data/written.jsonl. onnxruntime is
+measured where its packages are there.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def run(model: Path, rows: int, stock_rows: int, folder: Path, text: Path = TEXT
         lines = (json.dumps({"id": i, "text": t}, ensure_ascii=False) for i, t in enumerate(texts(count, text)))
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     found: list[dict[str, Any]] = []
-    for kind in ("auto", "float32"):
+    for kind in ("float32", "auto"):
         seconds = stock(model, few, folder / f"stock-{kind}.jsonl", schema, kind)
         way = f"transformers pipeline, batch_size={_BATCH}, dtype={kind}"
         found.append({"way": way, "rows/s": stock_rows / seconds})

@@ -41,8 +41,9 @@ def main() -> None:
         runs = {"results": results_table(), "compared": compared_tables(), "left-out": left_out_tables()}
         fill(Path("configs/README.md"), runs | {"tuned": tuned_tables()})
         fill(Path("data/README.md"), {"parts": parts_table()})
-        if SPEED.exists():
-            fill(Path("docs/cluster.md"), {"cost": cost_line(json.loads(SPEED.read_text(encoding="utf-8")))})
+        costs = {"cost": SPEED, "cost-both": SPEED_BOTH}
+        measured = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in costs.items() if path.exists()}
+        fill(Path("docs/cluster.md"), {name: cost_line(result) for name, result in measured.items()})
 
 
 def keep_result(model: Path) -> Path:
@@ -154,9 +155,14 @@ def blocks() -> dict[str, str]:
 
 def speed_table(result: dict[str, Any]) -> str:
     """The rows of a benchmark, and the machine that they were measured on."""
+
+    def cell(value: Any) -> str:
+        if not isinstance(value, float):
+            return str(value)
+        return f"{value:,.0f}" if value >= 100 else f"{value:.4g}"
+
     columns = list(dict.fromkeys(name for row in result["rows"] for name in row))
-    values = ([row.get(name, "") for name in columns] for row in result["rows"])
-    rows = [[f"{v:,.0f}" if isinstance(v, float) and v >= 100 else str(v) for v in row] for row in values]
+    rows = [[cell(row.get(name, "")) for name in columns] for row in result["rows"]]
     here = result["machine"]
     return f"{markdown(columns, rows)}\n\n{here['cores']} cores of {here['processor']} ({', '.join(here['features'])})"
 
