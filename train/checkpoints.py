@@ -106,7 +106,7 @@ def drop_old(folder: Path, best: str | None) -> None:
     """
     newest, *older = _newest_first(folder)
     second = [checkpoint for checkpoint in older if best and checkpoint.name == Path(best).name] or older[:1]
-    made_up_for = [path for path in _newest_first(folder, _PASSED_OVER) if _step(path) <= _step(newest)]
+    made_up_for = [path for path in _newest_first(folder, _PASSED_OVER) if step_of(path) <= step_of(newest)]
     for checkpoint in [*older, *made_up_for]:
         if checkpoint not in second:
             shutil.rmtree(checkpoint, ignore_errors=True)
@@ -151,7 +151,7 @@ def _unread(checkpoint: Path, error: OSError) -> InputError:
 
 def _set_aside(checkpoint: Path) -> None:
     """Under another name; of several of one step the first stays: what came next was a repetition."""
-    aside = checkpoint.with_name(f"{_PASSED_OVER}{_step(checkpoint)}")
+    aside = checkpoint.with_name(f"{_PASSED_OVER}{step_of(checkpoint)}")
     if aside.exists():
         shutil.rmtree(checkpoint, ignore_errors=True)
     else:
@@ -161,8 +161,9 @@ def _set_aside(checkpoint: Path) -> None:
 
 def _newest_first(folder: Path, name: str = _NAME) -> list[Path]:
     found = [path for path in folder.glob(f"{name}*") if path.name.removeprefix(name).isdigit()]
-    return sorted(found, key=_step, reverse=True)
+    return sorted(found, key=step_of, reverse=True)
 
 
-def _step(checkpoint: Path) -> int:
+def step_of(checkpoint: Path) -> int:
+    """The optimiser step that a checkpoint was saved after."""
     return int(checkpoint.name.rpartition("-")[2])

@@ -20,13 +20,15 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from transformers import DataCollatorWithPadding, EarlyStoppingCallback, EvalPrediction, TrainingArguments, set_seed
+from transformers.integrations import TensorBoardCallback
 
 from train.baselines import Baselines
 from train.calibration import calibrate
 from train.card import write_card
-from train.checkpoints import newest_whole, room_for
+from train.checkpoints import newest_whole, room_for, step_of
 from train.command import leave_together, run
 from train.config import FinetuneConfig, as_dict, is_same_run
+from train.curves import curves
 from train.data import Example, encode, file_sha256, load_examples, split
 from train.distill import encode_taught
 from train.evaluation import score
@@ -100,6 +102,9 @@ def fit(
     with PartialState().main_process_first():  # one process tidies up, the others find it done
         encoder = checksums(sorted(Path(config.encoder).glob("*.safetensors")))
         checkpoint = resumable(config, {**data, **encoder})
+    done = step_of(checkpoint) if checkpoint else 0
+    if trainer.is_world_process_zero() and (writer := curves(config.output, done)):
+        trainer.add_callback(TensorBoardCallback(writer))
     trainer.train(resume_from_checkpoint=checkpoint)
 
     folder = config.output / "model"

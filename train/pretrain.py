@@ -22,6 +22,7 @@ from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedT
 from train.checkpoints import drop_old, newest_whole, room_for, write_manifest
 from train.command import leave_together, run
 from train.config import PretrainConfig, as_dict, is_same_run
+from train.curves import curves, draw
 from train.embeddings import svd_embeddings
 from train.masking import MaskedTask, WordMasker, validate
 from train.plain_text import read_texts
@@ -63,6 +64,7 @@ def fit(config: PretrainConfig) -> None:
     done = load_checkpoint(checkpoint, model, optimizers) if checkpoint else 0
     if accelerator.is_main_process:
         cut_log(config, done)
+        writer = curves(config.output, done)
     task = MaskedTask(model, config.bag_of_words)
     if config.compile:
         compile_layers(model)
@@ -84,7 +86,8 @@ def fit(config: PretrainConfig) -> None:
                 continue
             if accelerator.is_main_process:
                 rate = (state.global_step - done) * config.batch * config.block / (time.monotonic() - started)
-                log(config, state.global_step, steps, loss, validate(model, held_out, masker, config), rate)
+                row = log(config, state.global_step, steps, loss, validate(model, held_out, masker, config), rate)
+                draw(writer, state.global_step, row)
                 save_checkpoint(config, model, optimizers, state.global_step)
             accelerator.wait_for_everyone()
             stop.leave_if_asked(state)
@@ -209,8 +212,8 @@ def slice_for(accelerator: Accelerator, ids: torch.Tensor, targets: torch.Tensor
 
 def log(
     config: PretrainConfig, step: int, steps: int, loss: torch.Tensor, held_out: tuple[float, float], rate: float
-) -> None:
-    """One line on the screen and in log.jsonl."""
+) -> dict[str, float]:
+    """One line on the screen and in log.jsonl; returns it."""
     row = {
         "step": step,
         "tokens": step * config.batch * config.block,
@@ -223,6 +226,7 @@ def log(
     print(f"{step}/{steps} {row} {left:.0f} min left", flush=True)
     with open(config.output / "log.jsonl", "a", encoding="utf-8") as lines:
         lines.write(json.dumps(row) + "\n")
+    return row
 
 
 def save_checkpoint(
