@@ -2,8 +2,8 @@
 
 python -m benchmarks.training [--config configs/default.yaml] [--steps 150]
 
-Both learn at the config's rate without warm-up, one rate for all layers, no masked words: those of the recipe change how
-well it ends, not how fast it goes, and the scores after so few steps are to tell whether both learn the same.
+Both learn at the config's rate without warm-up, one rate for all layers, no masked words: what the recipe does there
+changes how well it ends, not how fast it goes. The scores after so few steps tell whether both learn the same.
 """
 
 from __future__ import annotations
