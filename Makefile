@@ -60,7 +60,7 @@ pretrain: setup  ## pre-train the encoder from plain text (hours on a CPU; confi
 tune: setup  ## search the hyper-parameters of CONFIG with Optuna (TRIALS=20; goes on where it was stopped)
 	@$(BIN)/python -m train.tune $(CONFIG) --trials $(TRIALS)
 
-release: setup  ## train by CONFIG and replace models/classifier, the model that ships
+release: setup  ## train by CONFIG and replace models/classifier, the model that ships (FIRST=MODEL: with a faster one)
 	@$(BIN)/python -m train.finetune $(CONFIG)
 	@$(BIN)/python -m train.release $(CONFIG) $(if $(FIRST),--first $(FIRST))
 
