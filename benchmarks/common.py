@@ -56,6 +56,7 @@ def one_model(model: Path) -> None:
 
 def named(model: Path) -> str:
     """A model folder as a title names it: its path below the checkout, else its last two parts."""
+    model = model.resolve()
     return str(model.relative_to(ROOT)) if model.is_relative_to(ROOT) else f"{model.parent.name}/{model.name}"
 
 

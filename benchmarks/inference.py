@@ -29,7 +29,7 @@ from transformers.utils import logging
 
 from benchmarks import onnx
 from benchmarks.common import TEXT, model_argument, named, one_sentence, report, texts
-from wijha.classifier import Classifier, read_schema
+from wijha.classifier import read_schema
 from wijha.cli import main as wijha
 from wijha.errors import InputError
 from wijha.manifest import FIRST
@@ -67,8 +67,8 @@ def run(model: Path, rows: int, stock_rows: int, folder: Path, text: Path = TEXT
         found.append({"way": way, "rows/s": stock_rows / seconds})
         print(f"{way}: {stock_rows / seconds:,.0f} rows/s", flush=True)
     expected = labels(folder / "stock-float32.jsonl", schema)
-    for name, (kind, load) in ways(model, folder).items():
-        seconds, inside = ours(model, many, folder / f"{name}.jsonl", name, kind, load)
+    for name, load in ways(model, folder).items():
+        seconds, inside = ours(model, many, folder / f"{name}.jsonl", name, load)
         given = labels(folder / f"{name}.jsonl", schema)
         size = min(len(given), len(expected))
         found.append(
@@ -87,22 +87,22 @@ def run(model: Path, rows: int, stock_rows: int, folder: Path, text: Path = TEXT
     report(name, title, unit, found, lambda row, first: row["rows/s"] / first["rows/s"])
 
 
-def ways(model: Path, folder: Path) -> dict[str, tuple[type, Callable[..., Runtime] | None]]:
-    """Name of a runtime -> its class, and what loads it where wijha does not: what the model's folders admit."""
+def ways(model: Path, folder: Path) -> dict[str, Callable[..., Runtime] | None]:
+    """Name of a runtime that the model's folders admit -> what loads it where wijha does not."""
     readers = [model, *([model / FIRST] if (model / FIRST).is_dir() else [])]
     admitted = [precision for precision in ("f32", "bf16", "int8") if all(precision in accepted(r) for r in readers)]
     if not admitted:
         print(f"no exported runtime is accepted for {model}: run python -m train.export {model} to have it measured")
-    found: dict[str, tuple[type, Callable[..., Runtime] | None]] = {"torch": (TorchRuntime, None)}
-    found |= {f"openvino-{precision}": (OpenVinoRuntime, None) for precision in admitted}
+    found: dict[str, Callable[..., Runtime] | None] = dict.fromkeys(
+        ["torch", *(f"openvino-{precision}" for precision in admitted), *["auto"] * (len(readers) > 1)]
+    )
     if len(readers) > 1:
-        kind = type(Classifier.load(model).readers[0].runtime)
-        return found | {"auto": (kind, None)}
+        return found
     if onnx.available():
         onnx.write(model, folder)
         for precision in onnx.PRECISIONS:
             runtime = onnx.OnnxRuntime(folder / f"{precision}.onnx")
-            found[runtime.name] = (onnx.OnnxRuntime, lambda *_, runtime=runtime: runtime)
+            found[runtime.name] = lambda *_, runtime=runtime: runtime
     return found
 
 
@@ -125,23 +125,27 @@ def stock(model: Path, source: Path, target: Path, schema: Schema, kind: str) ->
 
 
 def ours(
-    model: Path, source: Path, target: Path, name: str, kind: type, load: Callable[..., Runtime] | None
+    model: Path, source: Path, target: Path, name: str, load: Callable[..., Runtime] | None
 ) -> tuple[float, float]:
     """Seconds of `wijha predict` with a runtime, and those within the model: over its workers, their mean."""
-    spent, logits = [], kind.logits
+    spent: list[float] = []
 
-    def timed(self: Any, rows: Sequence[Sequence[int]], pad: int) -> np.ndarray:
-        start = time.perf_counter()
-        result = logits(self, rows, pad)
-        spent.append((time.perf_counter() - start) / self.workers)
-        return result
+    def timed(logits: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+        def counted(self: Any, rows: Sequence[Sequence[int]], pad: int) -> np.ndarray:
+            start = time.perf_counter()
+            result = logits(self, rows, pad)
+            spent.append((time.perf_counter() - start) / self.workers)
+            return result
+
+        return counted
 
     words = ["predict", str(source), str(target), "--model", str(model)]
     begin, errors = time.perf_counter(), io.StringIO()
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
         stack.enter_context(contextlib.redirect_stderr(errors))
-        stack.enter_context(unittest.mock.patch.object(kind, "logits", timed))
+        for kind in (TorchRuntime, OpenVinoRuntime, onnx.OnnxRuntime):
+            stack.enter_context(unittest.mock.patch.object(kind, "logits", timed(kind.logits)))
         if load:
             stack.enter_context(unittest.mock.patch("wijha.reader.load_runtime", load))
         code = wijha([*words, "--runtime", "auto" if load else name])

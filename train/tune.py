@@ -51,8 +51,8 @@ def main() -> None:
 
 def report(config: FinetuneConfig, trials: int) -> None:
     """Go on with the config's study, keep its trials in configs/results/tune and print them, best first."""
-    study = tune(config, trials, OUTPUT / config.output.name)
-    best = OUTPUT / config.output.name / "best.yaml"
+    folder = OUTPUT / config.output.name
+    study, best = tune(config, trials, folder), folder / "best.yaml"
     tuned = dataclasses.replace(config, **study.best_params, share=1.0, output=Path(f"{config.output}-tuned"))
     write_text(best, yaml.safe_dump(as_dict(tuned), sort_keys=False, allow_unicode=True))
     tried = [{"score": trial.value, "settings": trial.params} for trial in finished(study)]

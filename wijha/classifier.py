@@ -14,7 +14,7 @@ import numpy as np
 from wijha.batching import windows
 from wijha.errors import InputError
 from wijha.manifest import FIRST, check_manifest
-from wijha.reader import Reader
+from wijha.reader import Reader, whole_model
 from wijha.runtime import each_runtime
 from wijha.schema import Schema
 
@@ -83,15 +83,18 @@ class Classifier:
         not as its manifest lists it, when its `first/` has another schema, and when the runtime cannot be had.
         """
         path = default_model() if folder is None else Path(folder)
-        folders = [path, *([path / FIRST] if (path / FIRST).is_dir() else [])]
-        for each in folders:
-            check_manifest(each)
-        schema, *others = map(read_schema, folders)
-        if any(other.id2label != schema.id2label for other in others):
-            raise InputError(f"expected the topics and labels of {path} in {path / FIRST}, got others; release again")
-        names = each_runtime(folders, runtime)
-        readers = [Reader.load(each, device, name) for each, name in zip(folders, names, strict=True)]
-        return cls(readers[0], schema, read_settings(path).get("temperatures", {}), *readers[1:])
+        with whole_model(path):
+            folders = [path, *([path / FIRST] if (path / FIRST).is_dir() else [])]
+            for each in folders:
+                check_manifest(each)
+            schema, *others = map(read_schema, folders)
+            if any(other.id2label != schema.id2label for other in others):
+                raise InputError(
+                    f"expected the topics and labels of {path} in {path / FIRST}, got others; release again"
+                )
+            names = each_runtime(folders, runtime)
+            readers = [Reader.load(each, device, name) for each, name in zip(folders, names, strict=True)]
+            return cls(readers[0], schema, read_settings(path).get("temperatures", {}), *readers[1:])
 
     @property
     def runtime_name(self) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,19 @@ from wijha.errors import InputError
 from wijha.runtime import Runtime, load_runtime
 from wijha.safety import refuse_code
 from wijha.tokenizer import TextEncoder
+
+
+@contextmanager
+def whole_model(folder: Path) -> Iterator[None]:
+    """What the libraries raise that open a folder's files becomes an InputError that names the folder."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        reason = lines[-1 if lines[0].startswith("Exception from") else 0]  # OpenVINO begins with a line of its own
+        raise InputError(f"expected a whole model in {folder}, got: {reason}; copy or train it again") from error
 
 
 class Reader:
@@ -27,15 +41,9 @@ class Reader:
     def load(cls, folder: Path, device: str | None = None, runtime: str = "auto") -> Reader:
         """Open a folder. Raises InputError where it asks for code, where it is not whole and where the runtime cannot
         be had."""
-        try:
+        with whole_model(folder):
             refuse_code(folder)
             return cls(folder, load_runtime(folder, device, runtime))
-        except InputError:
-            raise
-        except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            reason = lines[-1 if lines[0].startswith("Exception from") else 0]  # OpenVINO begins with a line of its own
-            raise InputError(f"expected a whole model in {folder}, got: {reason}; copy or train it again") from error
 
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """What the model reads of each text: token ids, special tokens included, cut at the model's length."""

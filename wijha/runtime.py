@@ -55,12 +55,14 @@ def load_runtime(folder: Path, device: str | None = None, runtime: str = "auto")
     """
     if runtime not in RUNTIMES:
         raise InputError(f"expected a runtime among {', '.join(RUNTIMES)}, got {runtime!r}; choose one of them")
+    if runtime == "auto" and (device is not None or has_gpu()):
+        runtime = "torch"
+    admitted = [] if runtime == "torch" else accepted(folder)
     if runtime == "auto":
-        runtime = "torch" if device is not None or has_gpu() else _best(accepted(folder))
+        runtime = _best(admitted)
     if runtime == "torch":
         return TorchRuntime(folder, device)
     need("openvino", "cpu")
-    admitted = accepted(folder)
     precision = (runtime if "-" in runtime else _best(admitted)).partition("-")[2]
     if precision not in admitted:
         raise InputError(
@@ -74,7 +76,9 @@ def each_runtime(folders: Sequence[Path], runtime: str) -> list[str]:
     """What to ask for in each of several folders: a named precision where it is admitted, and of those that do not
     admit it what suits them best, as long as one does."""
     asked = runtime.partition("-")[2]
-    admit = [asked != "" and len(folders) > 1 and asked in accepted(folder) for folder in folders]
+    if not asked or len(folders) == 1:
+        return [runtime] * len(folders)
+    admit = [asked in accepted(folder) for folder in folders]
     return [runtime if not any(admit) or each else "openvino" for each in admit]
 
 

@@ -167,6 +167,15 @@ def test_a_broken_first_model_is_named(folder: Path, tmp_path: Path) -> None:
         Classifier.load(pair)
 
 
+def test_a_file_that_the_system_does_not_give_is_one_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder / "config.json"))
+
+    monkeypatch.setattr("wijha.classifier.check_manifest", refused)
+    with pytest.raises(InputError, match=r"expected a whole model in .*, got: .*Permission denied.*config\.json"):
+        Classifier.load(folder)
+
+
 def test_a_named_precision_counts_where_it_is_admitted(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = [Path("deep"), Path("deep/first")]
     admitted = {pair[0]: ["f32", "bf16"], pair[1]: ["f32", "bf16", "int8"]}
