@@ -25,14 +25,23 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def cell(value: Any) -> str:
+    """A value of any kind in a table: numbers with as many digits as a measurement deserves, lists word by word."""
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value >= 100 else f"{value:.4g}"
+    return str(value)
+
+
 def score_table(result: dict[str, Any], title: str) -> str:
     """The headline scores of every system with 95 % intervals, then the model's scores by topic."""
     systems = result["systems"]
     width = max(map(len, systems))
     lines = [title, "", " " * width + "".join(f"  {name:>18}" for name in HEADLINE.values())]
     for name, system in systems.items():
-        cells = [_cell(system["scores"][key], system["intervals"][key]) for key in HEADLINE]
-        lines.append(f"{name:<{width}}" + "".join(f"  {cell:>18}" for cell in cells))
+        cells = [_with_interval(system["scores"][key], system["intervals"][key]) for key in HEADLINE]
+        lines.append(f"{name:<{width}}" + "".join(f"  {each:>18}" for each in cells))
     return "\n".join([*lines, "", *topic_lines(systems["model"]), "", *remarks(result)])
 
 
@@ -71,5 +80,5 @@ def topic_lines(system: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _cell(value: float, interval: tuple[float, float]) -> str:
+def _with_interval(value: float, interval: tuple[float, float]) -> str:
     return f"{value:.3f} [{interval[0]:.3f} {interval[1]:.3f}]"
