@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,12 @@ def test_a_run_that_is_there_is_not_trained_again(config: CompareConfig, result:
     before = weights.stat().st_mtime_ns
     assert compare.trained(config, "plain", 1, run.parent) == run / "model" and weights.stat().st_mtime_ns == before
     assert not (run / "checkpoints").exists()
+
+
+def test_a_run_of_other_settings_is_refused(config: CompareConfig, result: dict[str, object]) -> None:
+    longer = replace(config, settings=config.settings | {"epochs": 2})
+    with pytest.raises(InputError, match="plain-1, found one of others; remove it"):
+        compare.trained(longer, "plain", 1, config.base.parent / "runs")
 
 
 def test_each_variant_gets_its_settings_and_seed(config: CompareConfig, result: dict[str, object]) -> None:
