@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from train.documents import fill
-from train.tables import cell, markdown
+from train.tables import cell, measurements
 from wijha.classifier import Classifier, default_model
 from wijha.errors import InputError
 from wijha.files import write_json
@@ -98,10 +98,8 @@ def report(name: str, title: str, unit: str, rows: Sequence[Mapping[str, Any]], 
     """
     rows = [{**row, "times": round(better(row, rows[0]), 2)} for row in rows]
     here = machine()
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    table = markdown(columns, [[cell(row.get(key, "")) for key in columns] for row in rows])
     facts = "; ".join(f"{key} {cell(value)}" for key, value in here.items())
-    page = f"**{title}** ({unit})\n\n{table}\n\n{facts}"
+    page = f"**{title}** ({unit})\n\n{measurements(rows)}\n\n{facts}"
     print(f"\n{page}")
     write_json(RESULTS / f"{name}.json", {"title": title, "unit": unit, "machine": here, "rows": rows})
     fill(RESULTS.parent / "README.md", {name: page})

@@ -18,7 +18,7 @@ from train.card import markdown_table
 from train.command import one_sentence_errors
 from train.compare import table as comparison
 from train.leave_out import table as left_out
-from train.tables import HEADLINE, cell, markdown
+from train.tables import HEADLINE, markdown, measurements
 from train.tune import table as tuned
 from wijha.errors import InputError
 from wijha.files import write_json, write_text
@@ -155,10 +155,9 @@ def blocks() -> dict[str, str]:
 
 def speed_table(result: dict[str, Any]) -> str:
     """The rows of a benchmark, and the machine that they were measured on."""
-    columns = list(dict.fromkeys(name for row in result["rows"] for name in row))
-    rows = [[cell(row.get(name, "")) for name in columns] for row in result["rows"]]
     here = result["machine"]
-    return f"{markdown(columns, rows)}\n\n{here['cores']} cores of {here['processor']} ({', '.join(here['features'])})"
+    facts = f"{here['cores']} cores of {here['processor']} ({', '.join(here['features'])})"
+    return f"{measurements(result['rows'])}\n\n{facts}"
 
 
 def cost_line(result: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 HEADLINE = {
@@ -23,6 +23,12 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def measurements(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A Markdown table of what was measured: a column for each key, in the order in which the rows bring them."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    return markdown(columns, [[cell(row.get(name, "")) for name in columns] for row in rows])
 
 
 def cell(value: Any) -> str:
