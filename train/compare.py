@@ -13,7 +13,6 @@ configs/README.md.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,10 +22,10 @@ import numpy as np
 
 from train.baselines import Baselines
 from train.command import one_sentence_errors
-from train.config import CompareConfig, FinetuneConfig, is_same_run, load_config
+from train.config import CompareConfig, FinetuneConfig, load_config
 from train.data import file_sha256, label_numbers, load_examples
 from train.evaluation import run_splits
-from train.finetune import finetune
+from train.finetune import difference, finetune, inputs
 from train.scores import cell_counts, evaluate_counts, intervals, paired_differences, resampled, resampling_weights
 from train.tables import HEADLINE, SCORES, markdown
 from wijha.classifier import Classifier
@@ -66,15 +65,15 @@ def main() -> None:
 def trained(config: CompareConfig, variant: str, seed: int, folder: Path) -> Path:
     """The model folder of a variant's run, trained where it is not there yet; its checkpoints go when it is done.
 
-    Raises InputError where the folder holds a run of other settings.
+    Raises InputError where the folder holds a run of other settings or files.
     """
     run = recipe(config, variant, seed, folder)
-    model, kept = run.output / "model", run.output / "config.json"
+    model = run.output / "model"
     if not (model / "manifest.json").exists():
         finetune(run)
         shutil.rmtree(run.output / "checkpoints", ignore_errors=True)
-    elif not is_same_run(run, json.loads(kept.read_text(encoding="utf-8")) | {"output": str(run.output)}):
-        raise InputError(f"expected a run of these settings in {run.output}, found one of others; remove it")
+    elif another := difference(run, inputs(run)):
+        raise InputError(f"expected such a run in {run.output}, found one of another {another}; remove it")
     return model
 
 

@@ -264,10 +264,13 @@ def as_dict(config: Any) -> dict[str, Any]:
 
 
 def is_same_run(config: Any, kept: dict[str, Any]) -> bool:
-    """Whether `kept`, the settings that a run began with, are `config`; one newer than the run stood at its default."""
+    """Whether `kept`, the settings that a run began with, are `config`, wherever its folder lies by now.
+
+    A setting newer than the run stood at its default.
+    """
     required = [field.name for field in dataclasses.fields(config) if field.default is dataclasses.MISSING]
     defaults = as_dict(type(config)(**{name: getattr(config, name) for name in required}))
-    return bool(defaults | kept == as_dict(config))
+    return bool(defaults | kept | {"output": str(config.output)} == as_dict(config))
 
 
 def _plain(value: Any) -> Any:

@@ -44,6 +44,8 @@ from wijha.files import write_json
 from wijha.golden import seal, unseal
 from wijha.schema import Schema
 
+CONFIG, CHECKSUMS = "config.json", "checksums.json"
+
 
 def main() -> None:
     """Command line."""
@@ -62,11 +64,13 @@ def finetune(config: FinetuneConfig) -> Path:
     if empty := [name for name in ("train", "development") if not splits[name]]:
         raise InputError(f"expected rows of several stories in every split, got none for {', '.join(empty)}; add data")
     print(describe_data(files, config.optional_data, splits), flush=True)
-    told = checksums([config.distilled]) if config.distilled else {}
-    trained_on = {"data": checksums(files), "sentences": {name: len(rows) for name, rows in splits.items()}}
-    trained_on |= {"distilled": told} if told else {}
+    read = inputs(config)
+    trained_on = {"data": {str(path): read[str(path)] for path in files}}
+    trained_on["sentences"] = {name: len(rows) for name, rows in splits.items()}
+    if config.distilled:
+        trained_on["distilled"] = {str(config.distilled): read[str(config.distilled)]}
 
-    fit(config, schema, splits, trained_on["data"] | told)
+    fit(config, schema, splits, read)
     folder = config.output / "model"
     if PartialState().is_main_process:
         finish(folder, as_dict(config), splits, trained_on)
@@ -76,9 +80,9 @@ def finetune(config: FinetuneConfig) -> Path:
 
 
 def fit(
-    config: FinetuneConfig, schema: Schema, splits: Mapping[str, Sequence[Example]], data: Mapping[str, str]
+    config: FinetuneConfig, schema: Schema, splits: Mapping[str, Sequence[Example]], read: Mapping[str, str]
 ) -> None:
-    """Train, and save weights and tokenizer of the best epoch. `data` are the checksums of what is read."""
+    """Train, and save weights and tokenizer of the best epoch. `read` are the checksums of the run's `inputs`."""
     set_seed(config.seed)
     tokenizer = load_tokenizer(config)
     model = build_classifier(config, schema)
@@ -100,8 +104,7 @@ def fit(
         callbacks=[EarlyStoppingCallback(config.patience)],
     )
     with PartialState().main_process_first():  # one process tidies up, the others find it done
-        encoder = checksums(sorted(Path(config.encoder).glob("*.safetensors")))
-        checkpoint = resumable(config, {**data, **encoder})
+        checkpoint = resumable(config, read)
     done = step_of(checkpoint) if checkpoint else 0
     if trainer.is_world_process_zero() and (writer := curves(config.output, done)):
         trainer.add_callback(TensorBoardCallback(writer))
@@ -191,14 +194,14 @@ def computes_bf16() -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def resumable(config: FinetuneConfig, inputs: Mapping[str, str]) -> Path | None:
+def resumable(config: FinetuneConfig, read: Mapping[str, str]) -> Path | None:
     """The last whole checkpoint of an interrupted run with the same config and the same files, if any.
 
-    `inputs` are the checksums of data and encoder. Raises InputError when the output folder holds a run of another
-    config, or of other files of these names, and for a full disk.
+    Raises InputError when the output folder holds a run of another config, or of other files of the names in `read`,
+    and for a full disk.
     """
-    kept, sums, state = config.output / "config.json", config.output / "checksums.json", PartialState()
-    if another := _difference(config, inputs, kept, sums):
+    kept, state = config.output / CONFIG, PartialState()
+    if another := difference(config, read):
         raise InputError(
             f"expected a new or an interrupted run of this config in {config.output}, found a run of another "
             f"{another}; remove it or choose another output"
@@ -206,23 +209,25 @@ def resumable(config: FinetuneConfig, inputs: Mapping[str, str]) -> Path | None:
     if state.is_main_process:
         with room_for(kept, "the settings"):
             write_json(kept, as_dict(config))
-            write_json(sums, dict(inputs))
+            write_json(config.output / CHECKSUMS, dict(read))
     return newest_whole(config.output / "checkpoints", say=state.print)
 
 
-def _difference(config: FinetuneConfig, inputs: Mapping[str, str], kept: Path, sums: Path) -> str:
-    """What of a run that has begun is not as it is now."""
+def difference(config: FinetuneConfig, read: Mapping[str, str]) -> str:
+    """What of the run that has begun in the output folder is not as it is now: nothing where none has."""
+    kept, sums = config.output / CONFIG, config.output / CHECKSUMS
     if kept.exists() and not is_same_run(config, json.loads(kept.read_text(encoding="utf-8"))):
         return "config"
     if sums.exists():
         begun_with = json.loads(sums.read_text(encoding="utf-8"))
-        return ", ".join(sorted({name for name, _ in begun_with.items() ^ inputs.items()}))
+        return ", ".join(sorted({name for name, _ in begun_with.items() ^ read.items()}))
     return ""
 
 
-def checksums(files: Sequence[Path]) -> dict[str, str]:
-    """File -> sha256."""
-    return {str(path): file_sha256(path) for path in files}
+def inputs(config: FinetuneConfig) -> dict[str, str]:
+    """What a run reads, the encoder's weights where they are a folder's too: file -> sha256."""
+    files = [*config.files(), *([config.distilled] if config.distilled else [])]
+    return {str(path): file_sha256(path) for path in [*files, *sorted(Path(config.encoder).glob("*.safetensors"))]}
 
 
 if __name__ == "__main__":

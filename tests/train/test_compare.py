@@ -60,10 +60,17 @@ def test_a_run_that_is_there_is_not_trained_again(config: CompareConfig, result:
     assert not (run / "checkpoints").exists()
 
 
-def test_a_run_of_other_settings_is_refused(config: CompareConfig, result: dict[str, object]) -> None:
+def test_a_run_of_other_settings_or_files_is_refused(config: CompareConfig, result: dict[str, object]) -> None:
+    runs = config.base.parent / "runs"
     longer = replace(config, settings=config.settings | {"epochs": 2})
-    with pytest.raises(InputError, match="plain-1, found one of others; remove it"):
-        compare.trained(longer, "plain", 1, config.base.parent / "runs")
+    with pytest.raises(InputError, match="plain-1, found one of another config; remove it"):
+        compare.trained(longer, "plain", 1, runs)
+    sums = runs / "plain-1" / "checksums.json"
+    kept = sums.read_text(encoding="utf-8")
+    sums.write_text(json.dumps(json.loads(kept) | {str(config.evaluate): "of other rows"}), encoding="utf-8")
+    with pytest.raises(InputError, match=f"found one of another {config.evaluate}; remove it"):
+        compare.trained(config, "plain", 1, runs)
+    sums.write_text(kept, encoding="utf-8")
 
 
 def test_each_variant_gets_its_settings_and_seed(config: CompareConfig, result: dict[str, object]) -> None:
