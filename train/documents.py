@@ -10,7 +10,7 @@ import json
 import re
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ SHIPPED = Path("models/classifier")
 SPEED = Path("benchmarks/results/inference.json")
 SPEED_BOTH = Path("benchmarks/results/inference-both.json")
 CASCADE = Path("benchmarks/results/cascade.json")
+PUBLIC = ("ans-deep", "mawqif-deep")
 EVALUATION = "evaluation-validation.json"
 
 
@@ -86,14 +87,14 @@ def results_table() -> str:
     return markdown(["run", "seeds", "training sentences", *HEADLINE.values()], rows)
 
 
-def compared_tables() -> str:
-    """What `train.compare` wrote, a table each."""
+def compared_tables(*names: str) -> str:
+    """What `train.compare` wrote, a table each: of the configs of these names, or of all."""
 
     def titled(name: str, result: dict[str, Any]) -> str:
         on = result["evaluated_on"]
         return f"`configs/compare/{name}.yaml`, {on['rows']:,} sentences of {on['file']}:\n\n{comparison(result)}\n"
 
-    return _each_of("compare", titled)
+    return _each_of("compare", titled, names)
 
 
 def left_out_tables() -> str:
@@ -120,14 +121,14 @@ def tuned_tables() -> str:
     return _each_of("tune", titled)
 
 
-def _each_of(folder: str, titled: Callable[[str, dict[str, Any]], str]) -> str:
-    """`titled` of the name and the content of every result in a folder of configs/results."""
-    paths = sorted((RESULTS / folder).glob("*.json"))
+def _each_of(folder: str, titled: Callable[[str, dict[str, Any]], str], names: Sequence[str] = ()) -> str:
+    """`titled` of the name and the content of every result in a folder of configs/results, or of those of `names`."""
+    paths = [path for path in sorted((RESULTS / folder).glob("*.json")) if not names or path.stem in names]
     return "\n".join(titled(path.stem, json.loads(path.read_text(encoding="utf-8"))) for path in paths)
 
 
 def parts_table() -> str:
-    """The same recipe trained on the written part alone and on both parts."""
+    """configs/default.yaml trained on the written part alone, configs/release.yaml on both parts."""
     bare, both = RESULTS / "default-seed13.json", RESULTS / "release-seed13.json"
     if not (bare.exists() and both.exists()):
         return "Not run yet."
@@ -139,7 +140,7 @@ def parts_table() -> str:
 
 def blocks() -> dict[str, str]:
     """The tables of README.md by the name of their block."""
-    made = {}
+    made = {"public": compared_tables(*PUBLIC)}
     for name, path in {"shipped": SHIPPED / EVALUATION, "bare": RESULTS / "default-seed13.json"}.items():
         if path.exists():
             result = json.loads(path.read_text(encoding="utf-8"))
