@@ -65,8 +65,8 @@ def finetune(config: FinetuneConfig) -> Path:
         raise InputError(f"expected rows of several stories in every split, got none for {', '.join(empty)}; add data")
     print(describe_data(files, config.optional_data, splits), flush=True)
     read = inputs(config)
-    trained_on = {"data": {str(path): read[str(path)] for path in files}}
-    trained_on["sentences"] = {name: len(rows) for name, rows in splits.items()}
+    sizes = {name: len(rows) for name, rows in splits.items()}
+    trained_on: dict[str, Any] = {"data": {str(path): read[str(path)] for path in files}, "sentences": sizes}
     if config.distilled:
         trained_on["distilled"] = {str(config.distilled): read[str(config.distilled)]}
 
