@@ -63,6 +63,11 @@ def finetune(config: FinetuneConfig) -> Path:
     splits = split([example for path in files for example in load_examples(path, schema)], config.share)
     if empty := [name for name in ("train", "development") if not splits[name]]:
         raise InputError(f"expected rows of several stories in every split, got none for {', '.join(empty)}; add data")
+    if untaught := [name for name in schema.topic_names if all(row.labels[name] is None for row in splits["train"])]:
+        raise InputError(
+            f"expected labels of every topic in the training split, found none for {', '.join(untaught)}; "
+            f"add data or take the topic out of {config.schema}"
+        )
     print(describe_data(files, config.optional_data, splits), flush=True)
     read = inputs(config)
     sizes = {name: len(rows) for name, rows in splits.items()}

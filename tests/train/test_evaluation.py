@@ -14,7 +14,7 @@ from train import evaluation
 from train.baselines import Baselines
 from train.calibration import fit_temperature
 from train.card import write_card
-from train.data import load_examples, split
+from train.data import Example, load_examples, split
 from train.evaluation import blinded, evaluate_model, searched_words
 from train.release import release
 from wijha import Classifier, InputError, Schema
@@ -66,6 +66,18 @@ def test_keyword_rules_and_tfidf_learn_what_is_there(data: Path) -> None:
     )
     assert made["tfidf_logistic_regression"].tolist() == [[2, 0, 0, 0], [0, 0, 0, 0]]
     assert made["keyword_rules"].tolist() == [[2, 0, 0, 0], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 60])
+def test_tfidf_learns_from_few_and_unlike_rows(count: int) -> None:
+    words = ["كتاب", "مدينة", "نهر", "جبل", "سوق", "بحر"]
+    rows = [
+        Example(
+            str(number), words[number % 6] * (1 + number // 6), dict.fromkeys(SCHEMA.topic_names, "absent"), "s", {}
+        )
+        for number in range(count)
+    ]
+    assert Baselines(rows, SCHEMA).predict(["كتاب"])["tfidf_logistic_regression"].tolist() == [[0, 0, 0, 0]]
 
 
 def test_temperature_is_found_again() -> None:

@@ -24,7 +24,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from train import command
 from train.config import FinetuneConfig, as_dict
-from train.data import file_sha256
+from train.data import file_sha256, split_of
 from train.finetune import finetune, resumable
 from train.model import build_classifier, load_tokenizer
 from train.trainer import TopicTrainer
@@ -91,6 +91,15 @@ def test_a_run_of_other_data_or_another_encoder_is_refused(own: FinetuneConfig) 
     _scale_weights(encoder, 0.5)
     assert metrics.read_text(encoding="utf-8") == noted
     finetune(own)
+
+
+def test_a_topic_without_training_labels_is_refused_before_training(own: FinetuneConfig) -> None:
+    rows = [json.loads(line) for line in own.data[0].read_text(encoding="utf-8").splitlines()]
+    emptied = [row | {"jerusalem_status": ""} if split_of(row["story"]) == "train" else row for row in rows]
+    own.data[0].write_text("".join(json.dumps(row) + "\n" for row in emptied), encoding="utf-8")
+    with pytest.raises(InputError, match="found none for jerusalem_status; add data or take the topic out of"):
+        finetune(own)
+    assert not own.output.exists()
 
 
 def test_metrics_name_the_data_that_was_read(own: FinetuneConfig, monkeypatch: pytest.MonkeyPatch) -> None:
