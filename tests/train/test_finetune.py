@@ -25,7 +25,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from train import command
 from train.config import FinetuneConfig, as_dict
 from train.data import file_sha256, split_of
-from train.finetune import finetune, resumable
+from train.finetune import finetune, inputs, resumable
 from train.model import build_classifier, load_tokenizer
 from train.trainer import TopicTrainer
 from wijha import Classifier, InputError
@@ -91,6 +91,23 @@ def test_a_run_of_other_data_or_another_encoder_is_refused(own: FinetuneConfig) 
     _scale_weights(encoder, 0.5)
     assert metrics.read_text(encoding="utf-8") == noted
     finetune(own)
+
+
+def test_a_run_of_another_schema_or_tokenizer_is_refused(own: FinetuneConfig, tmp_path: Path) -> None:
+    schema, tokenizer = tmp_path / "schema.yaml", Path(own.encoder) / "tokenizer.json"
+    own = dataclasses.replace(own, schema=Path(shutil.copy(own.schema, schema)))
+    assert resumable(own, inputs(own)) is None
+    for path in (schema, tokenizer):
+        before = path.read_bytes()
+        path.write_bytes(before + b"\n")
+        with pytest.raises(InputError, match=f"found a run of another {path}; remove it or choose another output"):
+            resumable(own, inputs(own))
+        path.write_bytes(before)
+    sums = own.output / "checksums.json"
+    older = {name: sha for name, sha in inputs(own).items() if name not in (str(schema), str(tokenizer))}
+    sums.write_text(json.dumps(older), encoding="utf-8")
+    assert resumable(own, inputs(own)) is None
+    assert json.loads(sums.read_text(encoding="utf-8")) == inputs(own)
 
 
 def test_a_topic_without_training_labels_is_refused_before_training(own: FinetuneConfig) -> None:
