@@ -33,14 +33,18 @@ class Example:
     """The row's other columns: form, line, outlet, date ..."""
 
 
-def load_examples(path: Path, schema: Schema) -> list[Example]:
+def load_examples(path: Path, schema: Schema, unlabelled: bool = False) -> list[Example]:
     """Read a labelled .jsonl, .csv or .parquet file; one column a topic, `text`, and optionally `id` and `story`.
 
+    Rows without any label are left out, which a line says, or kept where `unlabelled` ones are wanted too.
     Raises InputError that names file and line of the first row without text or with an unknown label.
     """
-    examples = [_example(row, number, path, schema) for number, row in read_rows(path)]
+    rows = [_example(row, number, path, schema) for number, row in read_rows(path)]
+    examples = [row for row in rows if unlabelled or any(row.labels.values())]
     if not examples:
         raise InputError(f"expected labelled rows in {path}, found none; see data/README.md for the format")
+    if left := len(rows) - len(examples):
+        print(f"{path}: {left:,} of {len(rows):,} rows have no label and are left out", flush=True)
     return examples
 
 

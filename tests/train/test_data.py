@@ -41,6 +41,16 @@ def test_bad_rows_are_named_by_line(tmp_path: Path, row: dict[str, object], sent
         load_examples(_write(tmp_path / "a.jsonl", row), SCHEMA)
 
 
+def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bare = ROW | dict.fromkeys(SCHEMA.topic_names)
+    path = _write(tmp_path / "a.jsonl", ROW, bare | {"jerusalem_status": "favor"}, bare)
+    assert [example.id for example in load_examples(path, SCHEMA)] == ["a-1", "a-2"]
+    assert capsys.readouterr().out == f"{path}: 1 of 3 rows have no label and are left out\n"
+    assert len(load_examples(path, SCHEMA, unlabelled=True)) == 3
+    with pytest.raises(InputError, match="expected labelled rows in"):
+        load_examples(_write(tmp_path / "b.jsonl", bare), SCHEMA)
+
+
 def test_empty_and_missing_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected labelled rows in"):
         load_examples(_write(tmp_path / "a.jsonl"), SCHEMA)
