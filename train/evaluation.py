@@ -84,7 +84,10 @@ def evaluate_model(folder: Path, file: Path | None, blind: bool = False) -> dict
 
 
 def run_splits(folder: Path, schema: Schema) -> dict[str, list[Example]]:
-    """The splits that the model's run used, from its metrics.json; all empty where their data is not here."""
+    """The splits that the model's run used, from its metrics.json; all empty where their data is not here.
+
+    A line says which files are others by now than the run read.
+    """
     try:
         run = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]
         paths, share = [Path(name) for name in run["data"]], run["config"].get("share", 1.0)
@@ -92,6 +95,8 @@ def run_splits(folder: Path, schema: Schema) -> dict[str, list[Example]]:
         return split([])
     if not all(path.exists() for path in paths):
         return split([])
+    if changed := [name for name, sha256 in run["data"].items() if file_sha256(Path(name)) != sha256]:
+        print(f"{', '.join(changed)} changed since {folder} was trained: what is held out now may have been learned")
     return split([example for path in paths for example in load_examples(path, schema)], share)
 
 

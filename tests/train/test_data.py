@@ -25,7 +25,16 @@ def test_rows_become_examples_and_extra_columns_stay(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.jsonl", ROW | {"id": "x", "story": "s", "form": "lead"}, ROW | {"jerusalem_status": ""})
     first, second = load_examples(path, SCHEMA)
     assert (first.id, first.story, first.fields) == ("x", "s", {"form": "lead"})
-    assert second.labels["jerusalem_status"] is None and second.id == second.story == "a-2"
+    assert second.labels["jerusalem_status"] is None and second.id == "a-2"
+
+
+def test_a_row_without_a_story_keeps_its_split_whatever_stands_before_it(tmp_path: Path) -> None:
+    bare, other, named = ROW | {"text": "فاز الفريق"}, ROW | {"text": "هطل المطر"}, ROW | {"id": "x"}
+    before = load_examples(_write(tmp_path / "a.jsonl", bare, named), SCHEMA)
+    after = load_examples(_write(tmp_path / "b.jsonl", other, named, bare, bare | {"text": "فـاز  الفريقُ"}), SCHEMA)
+    stories = [example.story for example in after]
+    assert [example.story for example in before] == [stories[2], "x"]
+    assert stories[2] == stories[3] != stories[0] and stories[1] == "x"
 
 
 @pytest.mark.parametrize(

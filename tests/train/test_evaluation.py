@@ -52,6 +52,18 @@ def test_without_real_news_the_test_split_is_scored(
     assert result["sentences"] == json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["test"]["sentences"]
 
 
+def test_data_that_changed_since_the_training_is_said(
+    folder: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate_model(folder, data)
+    assert "changed since" not in capsys.readouterr().out
+    grown, metrics = Path(shutil.copy(data, tmp_path / "grown.jsonl")), folder / "metrics.json"
+    metrics.write_text(metrics.read_text(encoding="utf-8").replace(f'"{data}"', f'"{grown}"'), encoding="utf-8")
+    grown.write_bytes(data.read_bytes() + data.read_bytes().splitlines()[0] + b"\n")
+    evaluate_model(folder, data)
+    assert f"{grown} changed since {folder} was trained: what is held out now may" in capsys.readouterr().out
+
+
 def test_nothing_to_score_is_said(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "REAL_NEWS", tmp_path / "none.jsonl")
     (folder / "metrics.json").unlink()
