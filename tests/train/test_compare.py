@@ -129,6 +129,9 @@ def test_a_wrong_setting_is_said_before_any_training(
     chosen = yaml.safe_load((folder / "pair.yaml").read_text(encoding="utf-8"))
     for change, said in (
         ({"variants": {"good": {}, "bad": {"batches": 3}}}, "unknown setting 'batches'"),
+        ({"variants": {"good": {}, "bad": {"kind": "x"}}}, "unknown setting 'kind'"),
+        ({"variants": {"a": {"seed": 3}, "b": {}}}, "settings and variants must leave seed to the comparison"),
+        ({"settings": {"output": "runs/a"}}, "settings and variants must leave output to the comparison"),
         ({"scores": ["f1"]}, "expected scores among"),
         ({"evaluate": "gone.jsonl"}, "expected sentences to score in gone.jsonl, found none"),
     ):
