@@ -54,7 +54,7 @@ def _example(row: dict[str, object], number: int, path: Path, schema: Schema) ->
     if missing := [name for name in ("text", *schema.topic_names) if name not in row]:
         raise InputError(
             f"expected the columns text, {', '.join(schema.topic_names)} in {path} line {number}, "
-            f"found no {', '.join(missing)}; rename or add them"
+            f"found no {', '.join(missing)} among {', '.join(map(repr, row))}; rename or add them"
         )
     text = row["text"]
     if not isinstance(text, str) or not text.strip():

@@ -71,9 +71,8 @@ def evaluate_model(folder: Path, file: Path | None, blind: bool = False) -> dict
         path = file or REAL_NEWS
         name, examples, source = path.stem, load_examples(path, classifier.schema), file_sha256(path)
     if not examples:
-        raise InputError(
-            "expected labelled sentences to score, found none: the model's training data is not here; name a FILE"
-        )
+        lacking = "its test split is empty" if splits["train"] else "the model's training data is not here"
+        raise InputError(f"expected labelled sentences to score, found none: {lacking}; name a FILE")
     if blind:
         words = searched_words("search")
         name, examples = f"{name}-blind", [dataclasses.replace(e, text=blinded(e.text, words)) for e in examples]

@@ -60,6 +60,12 @@ def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path, capsys: p
         load_examples(_write(tmp_path / "b.jsonl", bare), SCHEMA)
 
 
+def test_columns_that_are_none_of_ours_are_shown(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"text;{';'.join(SCHEMA.topic_names)}\nنص;;;;\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"found no text, .* among 'text;political_settlement;.*'; rename or add them"):
+        load_examples(tmp_path / "a.csv", SCHEMA)
+
+
 def test_empty_and_missing_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected labelled rows in"):
         load_examples(_write(tmp_path / "a.jsonl"), SCHEMA)

@@ -67,7 +67,18 @@ def test_data_that_changed_since_the_training_is_said(
 def test_nothing_to_score_is_said(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "REAL_NEWS", tmp_path / "none.jsonl")
     (folder / "metrics.json").unlink()
-    with pytest.raises(InputError, match="expected labelled sentences to score, found none"):
+    with pytest.raises(InputError, match="found none: the model's training data is not here; name a FILE"):
+        evaluate_model(folder, None)
+
+
+def test_an_empty_test_split_is_said(
+    folder: Path, data: Path, rows: list[dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "REAL_NEWS", tmp_path / "none.jsonl")
+    kept, metrics = tmp_path / "kept.jsonl", folder / "metrics.json"
+    kept.write_text("".join(json.dumps(row | {"split": "train"}) + "\n" for row in rows), encoding="utf-8")
+    metrics.write_text(metrics.read_text(encoding="utf-8").replace(f'"{data}"', f'"{kept}"'), encoding="utf-8")
+    with pytest.raises(InputError, match="found none: its test split is empty; name a FILE"):
         evaluate_model(folder, None)
 
 
