@@ -27,7 +27,7 @@ from train.data import file_sha256, label_numbers, load_examples
 from train.evaluation import run_splits
 from train.finetune import difference, finetune, inputs
 from train.scores import cell_counts, evaluate_counts, intervals, paired_differences, resampled, resampling_weights
-from train.tables import HEADLINE, SCORES, markdown
+from train.tables import HEADLINE, SCORES, markdown, p_value
 from wijha.classifier import Classifier
 from wijha.errors import InputError
 from wijha.files import write_json
@@ -135,6 +135,7 @@ def mean_samples(runs: Sequence[np.ndarray], weights: np.ndarray, schema: Schema
 def table(result: Mapping[str, Any]) -> str:
     """A row a system as Markdown: means over its runs with intervals, and what the first score gained, with p."""
     keys, reference = result["scores"], next(iter(result["systems"]))
+    means = {name: np.mean([seed[keys[0]] for seed in system["seeds"]]) for name, system in result["systems"].items()}
     head = ["system", "runs", *(SCORES[key] for key in keys), f"{SCORES[keys[0]]} minus {reference}"]
     rows = []
     for name, system in result["systems"].items():
@@ -142,9 +143,10 @@ def table(result: Mapping[str, Any]) -> str:
         for key in keys:
             low, high = system["intervals"][key]
             cells.append(f"{np.mean([seed[key] for seed in system['seeds']]):.3f} ({low:.3f}-{high:.3f})")
-        gain = system[f"minus_{reference}"][keys[0]]
-        spread = "{:+.3f} to {:+.3f}".format(*gain["interval"])
-        cells.append("" if name == reference else f"{gain['mean']:+.3f} ({spread}), p {gain['p']:.3f}")
+        change = system[f"minus_{reference}"][keys[0]]
+        spread = "{:+.3f} to {:+.3f}".format(*change["interval"])
+        gained = means[name] - means[reference]
+        cells.append("" if name == reference else f"{gained:+.3f} ({spread}), {p_value(change['p'])}")
         rows.append(cells)
     return markdown(head, rows)
 

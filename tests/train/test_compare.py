@@ -48,8 +48,17 @@ def test_every_variant_and_baseline_is_scored_and_compared_with_the_first(result
     systems = result["systems"]
     assert [len(system["seeds"]) for system in systems.values()] == [2, 2, *[1] * (len(systems) - 2)]
     assert {"plain", "smooth", "tfidf_logistic_regression"} <= set(systems)
-    assert systems["plain"]["minus_plain"]["favg3"] == {"mean": 0.0, "interval": (0.0, 0.0), "p": 1.0}
+    assert systems["plain"]["minus_plain"]["favg3"] == {"interval": (0.0, 0.0), "p": 1.0}
     assert compare.table(result).count("\n") == len(systems) + 1
+
+
+def test_the_table_shows_the_difference_of_the_means_that_it_shows() -> None:
+    def system(*scores: float) -> dict[str, object]:
+        minus = {"favg3": {"interval": [0.1, 0.3], "p": 0.0, "mean": 0.9}}
+        return {"seeds": [{"favg3": s} for s in scores], "intervals": {"favg3": [0, 1]}, "minus_plain": minus}
+
+    shown = compare.table({"scores": ["favg3"], "systems": {"plain": system(0.4, 0.5), "other": system(0.6)}})
+    assert shown.splitlines()[-1].endswith("| 0.600 (0.000-1.000) | +0.150 (+0.100 to +0.300), p < 0.001 |")
 
 
 def test_a_run_that_is_there_is_not_trained_again(config: CompareConfig, result: dict[str, object]) -> None:
