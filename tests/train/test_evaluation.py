@@ -110,13 +110,15 @@ def test_temperature_is_found_again() -> None:
     probabilities = np.exp(honest) / np.exp(honest).sum(axis=1, keepdims=True)
     true = np.array([random.choice(4, p=row) for row in probabilities])
     assert fit_temperature(honest * 3, true) == pytest.approx(3, rel=0.1)
-    assert fit_temperature(honest[:0], true[:0]) == 1.0
+    assert fit_temperature(honest[:49], true[:49]) == 1.0 != fit_temperature(honest[:50], true[:50])
 
 
 def test_every_number_of_the_card_is_in_a_file(folder: Path) -> None:
     write_card(folder)
     card = (folder / "README.md").read_text(encoding="utf-8")
-    assert card.startswith("---\nlanguage: ar\n") and "license: apache-2.0" in card
+    assert (
+        card.startswith("---\nlanguage: ar\n") and "(1 for a topic with fewer than 50 labelled sentences there)" in card
+    )
     text = (folder / "metrics.json").read_text(encoding="utf-8")
     known = {f"{abs(float(number)):.3f}" for number in re.findall(r"-?\d+\.\d+(?:e-?\d+)?|\d+", text)}
     for systems in (json.loads(text)[name]["systems"] for name in ("development", "test")):
@@ -125,6 +127,19 @@ def test_every_number_of_the_card_is_in_a_file(folder: Path) -> None:
     figures = card.split("## How it was made")[0].replace("p < 0.001", "")
     shown = re.findall(r"\b\d\.\d{3}\b", figures)
     assert len(shown) > 20 and set(shown) <= known
+
+
+def test_the_card_says_of_the_data_what_holds_for_it(folder: Path, data: Path) -> None:
+    path = folder / "metrics.json"
+    for name, ours in (("data/written.jsonl", True), ("mine.csv", False)):
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+        metrics["run"]["data"] = {name: "0"}
+        path.write_text(json.dumps(metrics), encoding="utf-8")
+        write_card(folder)
+        card = (folder / "README.md").read_text(encoding="utf-8")
+        for said in ("license: apache-2.0", "labelled by language models", "`against` is rare"):
+            assert (said in card) == ours
+        assert ("The sentences are those of mine.csv." in card) != ours
 
 
 def test_release_refuses_a_changed_run_and_seals_one_without_a_manifest(folder: Path, tmp_path: Path) -> None:
