@@ -14,7 +14,7 @@ import yaml
 
 from train import compare
 from train.config import CompareConfig, load_config
-from train.data import load_examples, split
+from train.data import file_sha256, load_examples, split
 from train.evaluation import run_splits
 from train.scores import cell_counts, evaluate_counts, resampling_weights
 from train.tables import SCORES
@@ -50,6 +50,17 @@ def test_every_variant_and_baseline_is_scored_and_compared_with_the_first(result
     assert {"plain", "smooth", "tfidf_logistic_regression"} <= set(systems)
     assert systems["plain"]["minus_plain"]["favg3"] == {"interval": (0.0, 0.0), "p": 1.0}
     assert compare.table(result).count("\n") == len(systems) + 1
+
+
+def test_a_result_says_what_its_variants_were_made_of(config: CompareConfig, result: dict[str, object]) -> None:
+    runs = [result["systems"][name]["run"] for name in config.variants]
+    assert [run["config"]["label_smoothing"] for run in runs] == [0.0, 0.1]
+    assert not {"seed", "output"} & set(runs[0]["config"])
+    assert runs[0]["data"] == {str(config.evaluate): file_sha256(config.evaluate)}
+    trained = runs[0]["sentences"]["train"]
+    rows = compare.table(result).splitlines()
+    assert rows[0].startswith("| system | runs | training sentences |") and f"| plain | 2 | {trained} |" in rows[2]
+    assert rows[-1].split(" | ")[2] == ""
 
 
 def test_the_table_shows_the_difference_of_the_means_that_it_shows() -> None:
