@@ -102,9 +102,9 @@ def left_out_tables() -> str:
 
     def titled(name: str, result: dict[str, Any]) -> str:
         used = result["config"]
-        title = (
-            f"By {name}: {' and '.join(used['data'])}, {used['encoder']}, {used['epochs']} epochs, seed {used['seed']}:"
-        )
+        recipe, _, by = name.rpartition("-")
+        data = " and ".join(used["data"])
+        title = f"`{recipe}` by {by}: {data}, {used['encoder']}, {used['epochs']} epochs, seed {used['seed']}:"
         return f"{title}\n\n{left_out(result['groups'])}\n"
 
     return _each_of("leave-out", titled)
