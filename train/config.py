@@ -53,8 +53,6 @@ class PretrainConfig:
     """Share of masked pieces at the first and at the last step; whole words are masked."""
     init: Path | None = None
     """Folder `masked_lm` of an earlier run, or an encoder, to go on from, with its tokenizer; its width wins."""
-    bag_of_words: float = 0.0
-    """Weight of predicting a block's words from [CLS] alone, which gives the classifier's input something to say."""
     svd_tokens: int = 8_000_000
     """Tokens whose co-occurrences initialise the word embeddings; 0 leaves them random."""
     compile: bool = False
@@ -289,11 +287,12 @@ def as_dict(config: Any) -> dict[str, Any]:
 def is_same_run(config: Any, kept: dict[str, Any]) -> bool:
     """Whether `kept`, the settings that a run began with, are `config`, wherever its folder lies by now.
 
-    A setting newer than the run stood at its default.
+    A setting newer than the run stood at its default; one that is no more is passed over.
     """
     required = [field.name for field in dataclasses.fields(config) if field.default is dataclasses.MISSING]
     defaults = as_dict(type(config)(**{name: getattr(config, name) for name in required}))
-    return bool(defaults | kept | {"output": str(config.output)} == as_dict(config))
+    known = {name: value for name, value in kept.items() if name in defaults}
+    return bool(defaults | known | {"output": str(config.output)} == as_dict(config))
 
 
 def _plain(value: Any) -> Any:
