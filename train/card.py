@@ -71,6 +71,7 @@ line elsewhere. Do not act on a single sentence's label: aggregate, and read wha
 """
 
 
+_UNFITTED = f" (1 for a topic with fewer than {ENOUGH} labelled sentences there)"
 _OURS = {"data/written.jsonl", "data/annotated.local.jsonl"}
 _OUR_DATA = """The sentences were
 written and labelled by language models under data/GUIDELINES.md; see data/README.md for what that means."""
@@ -106,9 +107,7 @@ def write_card(folder: Path) -> None:
         rare="`against` is rare in real news and least reliable. " if ours else "",
         encoder=run["config"]["encoder"],
         seed=run["config"]["seed"],
-        unfitted=f" (1 for a topic with fewer than {ENOUGH} labelled sentences there)"
-        if 1.0 in fitted.values()
-        else "",
+        unfitted=_UNFITTED if 1.0 in fitted.values() else "",
         temperatures=", ".join(f"{name} {value}" for name, value in fitted.items()),
         **run["sentences"],
     )

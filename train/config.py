@@ -127,7 +127,7 @@ class FinetuneConfig:
     length: int = 128
     """Tokens after which a sentence is cut."""
     metric: str = "favg3"
-    """Development score that picks the best checkpoint, a name of SCORES in train/tables.py: topic_micro_f1,
+    """Development score that picks the best checkpoint, loss or a name of SCORES in train/tables.py: topic_micro_f1,
     topic_macro_f1, favg2, favg3, exact_rows, macro_f1 or favg2_by_topic."""
     patience: int = 3
     """Epochs without a better development metric before training stops."""
@@ -157,8 +157,8 @@ class FinetuneConfig:
         found += _negative(self, "weight_decay", "class_weight_power")
         if self.length < 3:
             found.append(f"length must be at least 3, a word between [CLS] and [SEP], got {self.length}")
-        if self.metric not in SCORES:
-            found.append(f"metric must be one of {', '.join(SCORES)}, got {self.metric!r}")
+        if self.metric not in ("loss", *SCORES):
+            found.append(f"metric must be one of loss, {', '.join(SCORES)}, got {self.metric!r}")
         if self.precision not in ("auto", "bf16", "fp32"):
             found.append(f"precision must be auto, bf16 or fp32, got {self.precision!r}")
         if self.layers is not None and self.layers < 1:

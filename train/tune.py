@@ -64,9 +64,11 @@ def report(config: FinetuneConfig, trials: int) -> None:
 def tune(config: FinetuneConfig, trials: int, folder: Path) -> optuna.Study:
     """Go on with the study in `folder` until it has `trials` finished trials; returns it.
 
-    Raises InputError when the study was begun with other settings or data, for a config with `distilled`, and what
-    fine-tuning raises.
+    Raises InputError when the study was begun with other settings or data, for the metric loss, for a config with
+    `distilled`, and what fine-tuning raises.
     """
+    if config.metric not in SCORES:
+        raise InputError(f"expected a metric among {', '.join(SCORES)} to tune by, got {config.metric}; change it")
     if config.distilled:  # it allows no label smoothing, which is drawn
         raise InputError(f"expected a config without distilled, found {config.distilled}; tune on the labels alone")
     folder.mkdir(parents=True, exist_ok=True)

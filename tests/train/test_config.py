@@ -60,7 +60,7 @@ def test_contradictions_are_listed_together() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("metric", "f1", "metric must be one of topic_micro_f1, .*favg2_by_topic, got 'f1'"),
+        ("metric", "f1", "metric must be one of loss, topic_micro_f1, .*favg2_by_topic, got 'f1'"),
         ("weight_decay", -3, "weight_decay must be at least 0, got -3"),
         ("class_weight_power", -2, "class_weight_power must be at least 0"),
         ("learning_rate", float("inf"), "learning_rate must be positive, got inf"),

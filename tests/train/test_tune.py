@@ -65,7 +65,9 @@ def test_learning_rates_are_drawn_around_the_config_s_own(config: FinetuneConfig
         assert 1 / 3 <= min(rates) < 0.5 and 2 < max(rates) <= 3
 
 
-def test_what_other_models_say_is_not_tuned(config: FinetuneConfig, tmp_path: Path) -> None:
+def test_what_cannot_be_tuned_is_refused(config: FinetuneConfig, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"expected a metric among topic_micro_f1, .* to tune by, got loss; change it"):
+        tune(dataclasses.replace(config, metric="loss"), 1, tmp_path / "study")
     with pytest.raises(InputError, match=r"expected a config without distilled, found d\.jsonl; tune on the labels"):
         tune(dataclasses.replace(config, distilled=Path("d.jsonl")), 1, tmp_path / "study")
 
