@@ -7,6 +7,7 @@ clean bill either. Exit code 1 for a known vulnerability, 2 where the audit itse
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import subprocess
@@ -24,6 +25,7 @@ _UNREACHED = re.compile(
 
 def main() -> None:
     """Command line."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     with one_sentence_errors():
         for package in json.loads(run("piplicenses", "--from", "mixed", "--format", "json", "--order", "license")):
             print(package["Name"], package["Version"], package["License"].splitlines()[0], sep="\t")

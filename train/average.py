@@ -40,8 +40,12 @@ def main() -> None:
 def average(output: Path, models: Sequence[Path]) -> Path:
     """Write the mean of the models into output/model, with its own temperatures, scores and card; returns that folder.
 
-    Raises InputError when a model is not there, is of another shape or schema, or the data of the first is missing.
+    Raises InputError when a model is not there, lies in output/model, is of another shape or schema, or the data of the
+    first is missing.
     """
+    folder = output / "model"
+    if replaced := [str(model) for model in models if model.resolve().is_relative_to(folder.resolve())]:
+        raise InputError(f"expected another output than a model to average, found {replaced[0]}; choose another output")
     settings = [read_settings(model) for model in models]
     if any(each["schema"] != settings[0]["schema"] for each in settings):
         raise InputError(f"expected models of one schema, got several in {', '.join(map(str, models))}; choose others")
@@ -50,7 +54,6 @@ def average(output: Path, models: Sequence[Path]) -> Path:
     if missing := [str(path) for path in files if not path.exists()]:
         raise InputError(f"expected the data of {models[0]}, found no {', '.join(missing)}; see data/README.md")
     schema = Schema.from_dict(settings[0]["schema"], str(models[0]))
-    folder = output / "model"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in _KEPT:

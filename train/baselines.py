@@ -63,12 +63,10 @@ class TfidfModel:
 
     def __init__(self, train: Sequence[Example], schema: Schema, class_weight: str | None = "balanced") -> None:
         self.labels = len(schema.labels)
-        self.features = FeatureUnion(
-            [
-                ("words", TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)),
-                ("characters", TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), min_df=5, sublinear_tf=True)),
-            ]
-        )
+        often = 1 + len(train) // 100  # a few unlike rows share no term
+        words = TfidfVectorizer(ngram_range=(1, 2), min_df=min(2, often), sublinear_tf=True)
+        characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), min_df=min(5, often), sublinear_tf=True)
+        self.features = FeatureUnion([("words", words), ("characters", characters)])
         known = self.features.fit_transform([_normalizer.normalize_str(example.text) for example in train])
         self.models = []
         for column in label_numbers(train, schema).T:

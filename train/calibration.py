@@ -15,6 +15,8 @@ from wijha.classifier import SETTINGS, Classifier
 from wijha.files import write_json
 
 _RANGE = (0.25, 8.0)
+ENOUGH = 50
+"""Labelled sentences below which a topic's temperature stays 1: a few right answers would make it as sure as can be."""
 
 
 def calibrate(folder: Path, examples: Sequence[Example]) -> dict[str, float]:
@@ -36,8 +38,9 @@ def calibrate(folder: Path, examples: Sequence[Example]) -> dict[str, float]:
 
 
 def fit_temperature(logits: np.ndarray, true: np.ndarray) -> float:
-    """The temperature with the least negative log-likelihood; `logits` (rows, labels), `true` (rows,)."""
-    if not len(true):
+    """The temperature with the least negative log-likelihood, 1 for fewer than ENOUGH rows; `logits` (rows, labels),
+    `true` (rows,)."""
+    if len(true) < ENOUGH:
         return 1.0
 
     def loss(log_temperature: float) -> float:

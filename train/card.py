@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from train.calibration import ENOUGH
 from train.robustness import table as robustness_table
 from train.tables import HEADLINE, markdown, remarks
 from wijha.classifier import read_settings
@@ -15,8 +16,7 @@ from wijha.schema import Schema
 
 _HEAD = """---
 language: ar
-license: apache-2.0
-library_name: transformers
+{licence}library_name: transformers
 pipeline_tag: text-classification
 tags: [arabic, news, stance-detection, topic-classification]
 ---
@@ -58,18 +58,23 @@ Share of the sentences of the test split whose labels stay (`python -m train.rob
 _TAIL = """## How it was made
 
 Fine-tuned from `{encoder}` on {train:,} sentences ({development:,} for development, {test:,} for test, split by
-story) with the settings in `metrics.json`, seed {seed}.{taught}{averaged} The sentences were
-written and labelled by language models under data/GUIDELINES.md; see data/README.md for what that means. Intervals are
+story) with the settings in `metrics.json`, seed {seed}.{taught}{averaged} {data} Intervals are
 95 % percentile bootstrap over stories.
 
-Temperatures fitted on the development split: {temperatures}.
+Temperatures fitted on the development split{unfitted}: {temperatures}.
 
 ## Limits
 
 It judges one sentence alone, in Modern Standard Arabic news; dialect, poetry and irony without a cue are out of its
-reach. `against` is rare in real news and least reliable. The labels follow one guideline; another reader may draw the
+reach. {rare}The labels follow one guideline; another reader may draw the
 line elsewhere. Do not act on a single sentence's label: aggregate, and read what stands behind a figure.
 """
+
+
+_UNFITTED = f" (1 for a topic with fewer than {ENOUGH} labelled sentences there)"
+_OURS = {"data/written.jsonl", "data/annotated.local.jsonl"}
+_OUR_DATA = """The sentences were
+written and labelled by language models under data/GUIDELINES.md; see data/README.md for what that means."""
 
 
 def write_card(folder: Path) -> None:
@@ -84,7 +89,9 @@ def write_card(folder: Path) -> None:
     pair = ""
     if (folder / FIRST).exists():
         pair = _PAIR.format(fast=shape(folder / FIRST), slow=shape(folder))
+    ours = set(run["data"]) <= _OURS
     head = _HEAD.format(
+        licence="license: apache-2.0\n" if ours else "",
         topics=len(schema.topics),
         labels=len(schema.labels),
         names=", ".join(f"`{name}`" for name in schema.label_names),
@@ -92,13 +99,16 @@ def write_card(folder: Path) -> None:
         pair=pair,
         topic_rows="\n".join(f"| `{t.name}` | {t.arabic} | {t.target} |" for t in schema.topics),
     )
-    runs = run["config"].get("average_of", [])
+    runs, fitted = run["config"].get("average_of", []), settings.get("temperatures", {})
     tail = _TAIL.format(
         averaged=f" Its weights are the mean of {len(runs)} runs' (`train.average`)." if runs else "",
         taught=" Beside the labels it learned what other models say (`train.distill`)." if "distilled" in run else "",
+        data=_OUR_DATA if ours else f"The sentences are those of {', '.join(run['data'])}.",
+        rare="`against` is rare in real news and least reliable. " if ours else "",
         encoder=run["config"]["encoder"],
         seed=run["config"]["seed"],
-        temperatures=", ".join(f"{name} {value}" for name, value in settings.get("temperatures", {}).items()),
+        unfitted=_UNFITTED if 1.0 in fitted.values() else "",
+        temperatures=", ".join(f"{name} {value}" for name, value in fitted.items()),
         **run["sentences"],
     )
     parts = [head]

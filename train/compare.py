@@ -13,6 +13,7 @@ configs/README.md.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ from train.data import file_sha256, label_numbers, load_examples
 from train.evaluation import run_splits
 from train.finetune import difference, finetune, inputs
 from train.scores import cell_counts, evaluate_counts, intervals, paired_differences, resampled, resampling_weights
-from train.tables import HEADLINE, SCORES, markdown
+from train.tables import HEADLINE, SCORES, markdown, p_value
 from wijha.classifier import Classifier
 from wijha.errors import InputError
 from wijha.files import write_json
@@ -111,6 +112,7 @@ def compare(config: CompareConfig, folder: Path) -> dict[str, Any]:
         "scores": list(config.scores or HEADLINE),
         "systems": {
             name: {
+                **({"run": trained_by(models[name][0])} if name in models else {}),
                 "seeds": [evaluate_counts(run, schema) for run in runs],
                 "intervals": intervals(samples[name]),
                 f"minus_{reference}": paired_differences(samples[name], samples[reference]),
@@ -118,6 +120,13 @@ def compare(config: CompareConfig, folder: Path) -> dict[str, Any]:
             for name, runs in counts.items()
         },
     }
+
+
+def trained_by(model: Path) -> dict[str, Any]:
+    """What a variant's runs share: settings, checksums of the files that they learned from, numbers of sentences."""
+    run = json.loads((model / "metrics.json").read_text(encoding="utf-8"))["run"]
+    settings = {name: value for name, value in run["config"].items() if name not in ("seed", "output")}
+    return {"config": settings} | {key: run[key] for key in ("data", "distilled", "sentences") if key in run}
 
 
 def mean_samples(runs: Sequence[np.ndarray], weights: np.ndarray, schema: Schema) -> dict[str, np.ndarray]:
@@ -133,18 +142,30 @@ def mean_samples(runs: Sequence[np.ndarray], weights: np.ndarray, schema: Schema
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """A row a system as Markdown: means over its runs with intervals, and what the first score gained, with p."""
+    """A row a system as Markdown: what it learned from, where that is noted, means over its runs with intervals, and
+    what the first score gained, with p."""
     keys, reference = result["scores"], next(iter(result["systems"]))
-    head = ["system", "runs", *(SCORES[key] for key in keys), f"{SCORES[keys[0]]} minus {reference}"]
+    means = {name: np.mean([seed[keys[0]] for seed in system["seeds"]]) for name, system in result["systems"].items()}
+    noted = any("run" in system for system in result["systems"].values())  # older results do not say
+    head = [
+        "system",
+        "runs",
+        *(["training sentences"] if noted else []),
+        *(SCORES[key] for key in keys),
+        f"{SCORES[keys[0]]} minus {reference}",
+    ]
     rows = []
     for name, system in result["systems"].items():
         cells = [name, str(len(system["seeds"]))]
+        if noted:
+            cells.append(f"{system['run']['sentences']['train']:,}" if "run" in system else "")
         for key in keys:
             low, high = system["intervals"][key]
             cells.append(f"{np.mean([seed[key] for seed in system['seeds']]):.3f} ({low:.3f}-{high:.3f})")
-        gain = system[f"minus_{reference}"][keys[0]]
-        spread = "{:+.3f} to {:+.3f}".format(*gain["interval"])
-        cells.append("" if name == reference else f"{gain['mean']:+.3f} ({spread}), p {gain['p']:.3f}")
+        change = system[f"minus_{reference}"][keys[0]]
+        spread = "{:+.3f} to {:+.3f}".format(*change["interval"])
+        gained = means[name] - means[reference]
+        cells.append("" if name == reference else f"{gained:+.3f} ({spread}), {p_value(change['p'])}")
         rows.append(cells)
     return markdown(head, rows)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 
+from train.tables import SCORES
 from wijha.errors import InputError
 
 Config = TypeVar("Config")
@@ -51,8 +53,6 @@ class PretrainConfig:
     """Share of masked pieces at the first and at the last step; whole words are masked."""
     init: Path | None = None
     """Folder `masked_lm` of an earlier run, or an encoder, to go on from, with its tokenizer; its width wins."""
-    bag_of_words: float = 0.0
-    """Weight of predicting a block's words from [CLS] alone, which gives the classifier's input something to say."""
     svd_tokens: int = 8_000_000
     """Tokens whose co-occurrences initialise the word embeddings; 0 leaves them random."""
     compile: bool = False
@@ -64,7 +64,9 @@ class PretrainConfig:
 
     def problems(self) -> list[str]:
         """Contradictions between settings, each naming them."""
-        found = []
+        sizes = ("vocabulary", "layers", "hidden", "block", "positions", "batch", "tokens", "checkpoint_every")
+        found = _not_positive(self, *sizes, "learning_rate")
+        found += _negative(self, "warmup", "decay", "weight_decay", "svd_tokens")
         if self.hidden % 64:
             found.append(f"hidden must be a multiple of 64, got {self.hidden}")
         if self.block > self.positions:
@@ -125,7 +127,8 @@ class FinetuneConfig:
     length: int = 128
     """Tokens after which a sentence is cut."""
     metric: str = "favg3"
-    """Development metric that picks the best checkpoint: see train/metrics/topic_stance.py."""
+    """Development score that picks the best checkpoint, loss or a name of SCORES in train/tables.py: topic_micro_f1,
+    topic_macro_f1, favg2, favg3, exact_rows, macro_f1 or favg2_by_topic."""
     patience: int = 3
     """Epochs without a better development metric before training stops."""
     precision: str = "auto"
@@ -150,9 +153,12 @@ class FinetuneConfig:
             found.append(f"teachers_share must be in [0, 1], got {self.teachers_share}")
         if self.distilled and self.label_smoothing:
             found.append("label_smoothing must be 0 with distilled: other models' probabilities are soft already")
-        for name in ("epochs", "batch", "length", "patience", "learning_rate", "layer_decay"):
-            if getattr(self, name) <= 0:
-                found.append(f"{name} must be positive, got {getattr(self, name)}")
+        found += _not_positive(self, "epochs", "batch", "patience", "learning_rate", "layer_decay")
+        found += _negative(self, "weight_decay", "class_weight_power")
+        if self.length < 3:
+            found.append(f"length must be at least 3, a word between [CLS] and [SEP], got {self.length}")
+        if self.metric not in ("loss", *SCORES):
+            found.append(f"metric must be one of loss, {', '.join(SCORES)}, got {self.metric!r}")
         if self.precision not in ("auto", "bf16", "fp32"):
             found.append(f"precision must be auto, bf16 or fp32, got {self.precision!r}")
         if self.layers is not None and self.layers < 1:
@@ -183,6 +189,9 @@ class CompareConfig:
         """Contradictions between settings, each naming them."""
         wrong = [name for name, changed in self.variants.items() if not isinstance(changed, dict)]
         found = [f"variants.{name} must be settings as {{name: value}}" for name in wrong]
+        changes = [self.settings, *(changed for changed in self.variants.values() if isinstance(changed, dict))]
+        if taken := sorted({"seed", "output"} & {name for changed in changes for name in changed}):
+            found.append(f"settings and variants must leave {' and '.join(taken)} to the comparison; see `seeds`")
         if not self.variants or not self.seeds:
             found.append("variants and seeds must name at least one each")
         return found
@@ -219,7 +228,19 @@ class ExchangeConfig:
         return found
 
 
-def load_config(kind: type[Config], path: Path, **overrides: Any) -> Config:
+def _not_positive(config: Any, *names: str) -> list[str]:
+    """The settings of these that are not finite and above 0, each named."""
+    values = {name: getattr(config, name) for name in names}
+    return [f"{name} must be positive, got {value}" for name, value in values.items() if not 0 < value < math.inf]
+
+
+def _negative(config: Any, *names: str) -> list[str]:
+    """The settings of these that are not finite and 0 or more, each named."""
+    values = {name: getattr(config, name) for name in names}
+    return [f"{name} must be at least 0, got {value}" for name, value in values.items() if not 0 <= value < math.inf]
+
+
+def load_config(kind: type[Config], path: Path, /, **overrides: Any) -> Config:
     """Read a YAML into the frozen dataclass `kind`; `overrides` win over the file.
 
     Raises InputError that lists every unknown key, wrong type, missing setting and contradiction at once.
@@ -266,11 +287,12 @@ def as_dict(config: Any) -> dict[str, Any]:
 def is_same_run(config: Any, kept: dict[str, Any]) -> bool:
     """Whether `kept`, the settings that a run began with, are `config`, wherever its folder lies by now.
 
-    A setting newer than the run stood at its default.
+    A setting newer than the run stood at its default; one that is no more is passed over.
     """
     required = [field.name for field in dataclasses.fields(config) if field.default is dataclasses.MISSING]
     defaults = as_dict(type(config)(**{name: getattr(config, name) for name in required}))
-    return bool(defaults | kept | {"output": str(config.output)} == as_dict(config))
+    known = {name: value for name, value in kept.items() if name in defaults}
+    return bool(defaults | known | {"output": str(config.output)} == as_dict(config))
 
 
 def _plain(value: Any) -> Any:
@@ -286,6 +308,8 @@ def _typed(value: Any, hint: Any) -> Any:
         return None if value is None else _typed(value, next(o for o in options if o is not type(None)))
     if get_origin(hint) is tuple:
         wanted = options[0]
+        if options[-1] is Ellipsis and not isinstance(value, list | tuple):
+            value = [value]
         if not isinstance(value, list | tuple) or (options[-1] is not Ellipsis and len(value) != len(options)):
             raise TypeError(f"a list of {wanted.__name__}")
         return tuple(_typed(item, wanted) for item in value)

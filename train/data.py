@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerBase
 from wijha.errors import InputError
 from wijha.records import read_rows
 from wijha.schema import Schema
+from wijha.text import key
 
 UNLABELLED = -100  # what cross_entropy leaves out
 SPLITS = ("train", "development", "test")
@@ -28,19 +29,24 @@ class Example:
     text: str
     labels: dict[str, str | None]
     story: str
-    """Sentences of one event or document share a story: they are never on both sides of a split."""
+    """Sentences of one event or document share a story: they are never on both sides of a split. A row that names none
+    is a story by itself, by its id or else by its normalised text, so that no other row moves it."""
     fields: dict[str, str]
     """The row's other columns: form, line, outlet, date ..."""
 
 
-def load_examples(path: Path, schema: Schema) -> list[Example]:
-    """Read a labelled .jsonl, .csv or .parquet file; one column a topic, `text`, and optionally `id` and `story`.
+def load_examples(path: Path, schema: Schema, unlabelled: bool = False) -> list[Example]:
+    """Read a labelled .jsonl, .csv or .parquet file; `text`, one column a topic, others by data/README.md.
 
+    Rows without any label are left out, which a line says, or kept where `unlabelled` ones are wanted too.
     Raises InputError that names file and line of the first row without text or with an unknown label.
     """
-    examples = [_example(row, number, path, schema) for number, row in read_rows(path)]
+    rows = [_example(row, number, path, schema) for number, row in read_rows(path)]
+    examples = [row for row in rows if unlabelled or any(row.labels.values())]
     if not examples:
         raise InputError(f"expected labelled rows in {path}, found none; see data/README.md for the format")
+    if left := len(rows) - len(examples):
+        print(f"{path}: {left:,} of {len(rows):,} rows have no label and are left out", flush=True)
     return examples
 
 
@@ -48,7 +54,7 @@ def _example(row: dict[str, object], number: int, path: Path, schema: Schema) ->
     if missing := [name for name in ("text", *schema.topic_names) if name not in row]:
         raise InputError(
             f"expected the columns text, {', '.join(schema.topic_names)} in {path} line {number}, "
-            f"found no {', '.join(missing)}; rename or add them"
+            f"found no {', '.join(missing)} among {', '.join(map(repr, row))}; rename or add them"
         )
     text = row["text"]
     if not isinstance(text, str) or not text.strip():
@@ -67,8 +73,9 @@ def _example(row: dict[str, object], number: int, path: Path, schema: Schema) ->
             )
     name = str(row.get("id") or f"{path.stem}-{number}")
     reserved = {"id", "text", "story", *schema.topic_names}
-    fields = {key: str(value) for key, value in row.items() if key not in reserved and value is not None}
-    return Example(name, text, labels, str(row.get("story") or row.get("group") or name), fields)
+    fields = {column: str(value) for column, value in row.items() if column not in reserved and value is not None}
+    story = row.get("story") or row.get("group") or row.get("id") or key(text)
+    return Example(name, text, labels, str(story), fields)
 
 
 def split_of(story: str) -> str:

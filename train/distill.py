@@ -82,7 +82,7 @@ Teacher = Classifier | Remembered
 def to_learn(config: FinetuneConfig, files: Sequence[Path]) -> tuple[list[str], list[str]]:
     """The texts of the config's training split, and those of `files` that are nowhere in its data; each once."""
     schema = Schema.from_yaml(config.schema)
-    examples = [example for path in config.files() for example in load_examples(path, schema)]
+    examples = [example for path in config.files() for example in load_examples(path, schema, unlabelled=True)]
     labelled = {example.text for example in examples}
     others = (str(row["text"]) for path in files for _, row in read_rows(path))
     training = dict.fromkeys(example.text for example in split(examples, config.share)["train"])

@@ -6,10 +6,10 @@ python -m train.documents runs/default/model ...        # first take the scores 
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import statistics
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,11 @@ EVALUATION = "evaluation-validation.json"
 
 def main() -> None:
     """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", type=Path, nargs="*", help="model folders whose scores to take into configs/results")
+    arguments = parser.parse_args()
     with one_sentence_errors():
-        for model in map(Path, sys.argv[1:]):
+        for model in arguments.models:
             keep_result(model)
         fill(Path("README.md"), blocks())
         runs = {"results": results_table(), "compared": compared_tables(), "left-out": left_out_tables()}
@@ -102,9 +105,9 @@ def left_out_tables() -> str:
 
     def titled(name: str, result: dict[str, Any]) -> str:
         used = result["config"]
-        title = (
-            f"By {name}: {' and '.join(used['data'])}, {used['encoder']}, {used['epochs']} epochs, seed {used['seed']}:"
-        )
+        recipe, _, by = name.rpartition("-")
+        data = " and ".join(used["data"])
+        title = f"`{recipe}` by {by}: {data}, {used['encoder']}, {used['epochs']} epochs, seed {used['seed']}:"
         return f"{title}\n\n{left_out(result['groups'])}\n"
 
     return _each_of("leave-out", titled)

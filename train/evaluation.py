@@ -71,9 +71,8 @@ def evaluate_model(folder: Path, file: Path | None, blind: bool = False) -> dict
         path = file or REAL_NEWS
         name, examples, source = path.stem, load_examples(path, classifier.schema), file_sha256(path)
     if not examples:
-        raise InputError(
-            "expected labelled sentences to score, found none: the model's training data is not here; name a FILE"
-        )
+        lacking = "its test split is empty" if splits["train"] else "the model's training data is not here"
+        raise InputError(f"expected labelled sentences to score, found none: {lacking}; name a FILE")
     if blind:
         words = searched_words("search")
         name, examples = f"{name}-blind", [dataclasses.replace(e, text=blinded(e.text, words)) for e in examples]
@@ -84,7 +83,10 @@ def evaluate_model(folder: Path, file: Path | None, blind: bool = False) -> dict
 
 
 def run_splits(folder: Path, schema: Schema) -> dict[str, list[Example]]:
-    """The splits that the model's run used, from its metrics.json; all empty where their data is not here."""
+    """The splits that the model's run used, from its metrics.json; all empty where their data is not here.
+
+    A line says which files are others by now than the run read.
+    """
     try:
         run = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]
         paths, share = [Path(name) for name in run["data"]], run["config"].get("share", 1.0)
@@ -92,6 +94,8 @@ def run_splits(folder: Path, schema: Schema) -> dict[str, list[Example]]:
         return split([])
     if not all(path.exists() for path in paths):
         return split([])
+    if changed := [name for name, sha256 in run["data"].items() if file_sha256(Path(name)) != sha256]:
+        print(f"{', '.join(changed)} changed since {folder} was trained: what is held out now may have been learned")
     return split([example for path in paths for example in load_examples(path, schema)], share)
 
 

@@ -5,7 +5,7 @@
 
 The folder holds the model, its tokenizer, the config and metrics.json. Run it again after a kill, a full disk, SIGTERM
 or Ctrl-C (which save first): it goes on from the last whole checkpoint, to the weights of a run that nothing disturbed.
-It does so with the data and the encoder that it began with; others are refused.
+It does so with the data, the schema and the encoder that it began with; others are refused.
 Settings of the config can be changed on the command line: --epochs 3 --seed 7
 """
 
@@ -63,6 +63,11 @@ def finetune(config: FinetuneConfig) -> Path:
     splits = split([example for path in files for example in load_examples(path, schema)], config.share)
     if empty := [name for name in ("train", "development") if not splits[name]]:
         raise InputError(f"expected rows of several stories in every split, got none for {', '.join(empty)}; add data")
+    if untaught := [name for name in schema.topic_names if all(row.labels[name] is None for row in splits["train"])]:
+        raise InputError(
+            f"expected labels of every topic in the training split, found none for {', '.join(untaught)}; "
+            f"add data or take the topic out of {config.schema}"
+        )
     print(describe_data(files, config.optional_data, splits), flush=True)
     read = inputs(config)
     sizes = {name: len(rows) for name, rows in splits.items()}
@@ -219,15 +224,17 @@ def difference(config: FinetuneConfig, read: Mapping[str, str]) -> str:
     if kept.exists() and not is_same_run(config, json.loads(kept.read_text(encoding="utf-8"))):
         return "config"
     if sums.exists():
-        begun_with = json.loads(sums.read_text(encoding="utf-8"))
+        newer = (str(config.schema), str(Path(config.encoder) / "tokenizer.json"))  # older runs did not note these
+        begun_with = {name: read[name] for name in newer if name in read} | json.loads(sums.read_text(encoding="utf-8"))
         return ", ".join(sorted({name for name, _ in begun_with.items() ^ read.items()}))
     return ""
 
 
 def inputs(config: FinetuneConfig) -> dict[str, str]:
-    """What a run reads, the encoder's weights where they are a folder's too: file -> sha256."""
-    files = [*config.files(), *([config.distilled] if config.distilled else [])]
-    return {str(path): file_sha256(path) for path in [*files, *sorted(Path(config.encoder).glob("*.safetensors"))]}
+    """What a run reads, weights and tokenizer of the encoder too where that is a folder: file -> sha256."""
+    files = [config.schema, *config.files(), *([config.distilled] if config.distilled else [])]
+    encoder = [path for name in ("*.safetensors", "tokenizer.json") for path in sorted(Path(config.encoder).glob(name))]
+    return {str(path): file_sha256(path) for path in [*files, *encoder]}
 
 
 if __name__ == "__main__":

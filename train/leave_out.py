@@ -5,8 +5,8 @@
 
 The groups are those with the most sentences that carry a topic. Each model is a whole fine-tuning run in
 runs/leave-out/BY/GROUP, which goes on where it was stopped; the scores, beside the TF-IDF baseline that saw as little,
-go into configs/results/leave-out/BY.json and, as a table, onto the screen; `python -m train.documents` puts it into
-configs/README.md.
+go into configs/results/leave-out/NAME-BY.json, NAME that of the config's output, and, as a table, onto the screen;
+`python -m train.documents` puts it into configs/README.md.
 """
 
 from __future__ import annotations
@@ -41,15 +41,18 @@ def main() -> None:
 def report(config: FinetuneConfig, by: str, groups: int) -> None:
     """Train without each group, keep the scores in configs/results/leave-out and print them."""
     scored = leave_out(config, by, groups, OUTPUT / by)
-    write_json(RESULTS / f"{by}.json", {"config": as_dict(config), "groups": scored})
+    write_json(RESULTS / f"{config.output.name}-{by}.json", {"config": as_dict(config), "groups": scored})
     print(table(scored))
 
 
 def leave_out(config: FinetuneConfig, by: str, groups: int, folder: Path) -> dict[str, Any]:
     """Group -> scores and intervals of the model and the baselines on its sentences, none of which they saw.
 
-    Raises InputError when the data names fewer groups than asked for, and what fine-tuning raises.
+    Raises InputError when the data names fewer groups than asked for, for a config with `distilled`, and what
+    fine-tuning raises.
     """
+    if config.distilled:  # its rows name no group
+        raise InputError(f"expected a config without distilled, found {config.distilled}; choose one of labels alone")
     schema = Schema.from_yaml(config.schema)
     files = config.files()
     rows = [row for path in files for _, row in read_rows(path)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch.nn.functional import cross_entropy, log_softmax
+from torch.nn.functional import cross_entropy
 from transformers import BertForMaskedLM, PreTrainedTokenizerFast
 
 from train.config import PretrainConfig
@@ -43,33 +43,24 @@ class WordMasker:
 class MaskedTask(torch.nn.Module):
     """A model with its loss: one module, so that several processes exchange its gradients."""
 
-    def __init__(self, model: BertForMaskedLM, bag: float = 0.0) -> None:
-        """With `bag` > 0 the masked pieces are predicted from [CLS] too, with this weight: it sees none of their
-        places, so it has to gather what the block is about (the bag-of-words task of Xiao et al. 2022, RetroMAE)."""
+    def __init__(self, model: BertForMaskedLM) -> None:
         super().__init__()
-        self.model, self.bag = model, bag
+        self.model = model
 
     def forward(self, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Mean cross-entropy of the masked pieces; `targets` (2, batch, k) are their positions and true ids."""
         positions, truth = targets
-        logits, from_cls = masked_logits(self.model, ids, positions, self.bag > 0)
-        loss = cross_entropy(logits.float(), truth.reshape(-1))
-        if from_cls is None:
-            return loss
-        return loss - self.bag * log_softmax(from_cls.float(), dim=-1).gather(1, truth).mean()
+        return cross_entropy(masked_logits(self.model, ids, positions).float(), truth.reshape(-1))
 
 
-def masked_logits(
-    model: BertForMaskedLM, ids: torch.Tensor, positions: torch.Tensor, with_cls: bool = False
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Vocabulary logits at `positions` (batch, k), shape (batch * k, vocabulary), and those of [CLS] if wanted.
+def masked_logits(model: BertForMaskedLM, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    """Vocabulary logits at `positions` (batch, k), shape (batch * k, vocabulary).
 
     The vocabulary head runs on these alone.
     """
     hidden = model.bert(ids).last_hidden_state
     chosen = hidden.gather(1, positions.unsqueeze(-1).expand(-1, -1, hidden.shape[-1]))
-    logits = model.cls(chosen.reshape(-1, hidden.shape[-1]))
-    return logits, model.cls(hidden[:, 0]) if with_cls else None
+    return model.cls(chosen.reshape(-1, hidden.shape[-1]))
 
 
 @torch.no_grad()
@@ -82,7 +73,7 @@ def validate(
         chunk = torch.from_numpy(blocks[start : start + config.batch].astype(np.int64))
         ids, (positions, truth) = masker(chunk, 1.0, -1 - start)
         with torch.autocast(model.device.type, torch.bfloat16):
-            logits = masked_logits(model, ids.to(model.device), positions.to(model.device))[0].float()
+            logits = masked_logits(model, ids.to(model.device), positions.to(model.device)).float()
         truth = truth.reshape(-1).to(model.device)
         total += cross_entropy(logits, truth, reduction="sum").item()
         right += (logits.argmax(-1) == truth).sum().item()

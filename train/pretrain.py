@@ -65,7 +65,7 @@ def fit(config: PretrainConfig) -> None:
     if accelerator.is_main_process:
         cut_log(config, done)
         writer = curves(config.output, done)
-    task = MaskedTask(model, config.bag_of_words)
+    task = MaskedTask(model)
     if config.compile:
         compile_layers(model)
     task = accelerator.prepare(task)

@@ -41,8 +41,8 @@ and case folded) is part of `tokenizer.json`.{origin}
 
 ## Pre-training
 
-| stage | corpus | tokens | validation loss | validation accuracy | learning rate | masking | bag of words |
-|---|---|---|---|---|---|---|---|
+| stage | corpus | tokens | validation loss | validation accuracy | learning rate | masking |
+|---|---|---|---|---|---|---|
 {stages}
 
 Each stage goes on from the one before, with that one's layers repeated in place where it has more; its loss is on its
@@ -142,7 +142,7 @@ def _row(number: int, config: dict[str, Any], log: list[dict[str, Any]]) -> str:
     return (
         f"| {number} | {corpus} | {last['tokens']:,} | {last['validation_loss']:.3f} "
         f"| {last['validation_accuracy']:.3f} "
-        f"| {config['learning_rate']:g} | {masking} | {config.get('bag_of_words', 0):g} |"
+        f"| {config['learning_rate']:g} | {masking} |"
     )
 
 

@@ -8,6 +8,7 @@ A promise that fails stands as failed there, and the others are still proved; ex
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -56,8 +57,11 @@ PROMISES = {
 
 def main() -> None:
     """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", nargs="*", help="prove only promises whose command holds one of them")
+    arguments = parser.parse_args()
     with one_sentence_errors():
-        prove(*sys.argv[1:])
+        prove(*arguments.words)
 
 
 def prove(*only: str) -> None:

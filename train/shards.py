@@ -17,7 +17,7 @@ from train.config import PretrainConfig
 from train.plain_text import read_texts
 from wijha.errors import InputError
 
-VALIDATION_EVERY = 200  # one document of 200 is held out, wherever it stands: known from its text
+VALIDATION_EVERY = 200  # one document of 200 is held out, wherever it stands and however it is spaced
 _DOCUMENTS_A_CALL = 2_000
 
 
@@ -28,7 +28,7 @@ def write_shards(corpora: Sequence[Path], tokenizer: PreTrainedTokenizerFast, fo
     digest = hashlib.sha256()
     with open(folder / "train.u16", "wb") as train, open(folder / "validation.u16", "wb") as validation:
         for text, ids in _encoded(corpora, tokenizer):
-            held_out = crc32(text.encode()) % VALIDATION_EVERY == 0
+            held_out = crc32(" ".join(text.split()).encode()) % VALIDATION_EVERY == 0
             (validation if held_out else train).write(ids.tobytes())
             counts["validation" if held_out else "train"] += len(ids)
             digest.update(ids.tobytes())

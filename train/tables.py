@@ -53,10 +53,14 @@ def score_table(result: dict[str, Any], title: str) -> str:
 
 def remarks(result: dict[str, Any]) -> list[str]:
     """The model against each baseline with p, its calibration, and what abstaining buys, a line each."""
-    lines = []
+    lines, ours = [], result["systems"]["model"]["scores"]
     for name, minus in result["model_minus"].items():
-        gains = [f"{HEADLINE[key]} {_gain(minus[key])}" for key in ("topic_micro_f1", "favg3")]
-        lines.append(f"model - {name}: {', '.join(gains)}, rows right by McNemar's test p {_p(minus['mcnemar_p'])}")
+        theirs = result["systems"][name]["scores"]
+        gains = [
+            f"{HEADLINE[key]} {_with_span(ours[key] - theirs[key], minus[key]['interval'])}"
+            for key in ("topic_micro_f1", "favg3")
+        ]
+        lines.append(f"model - {name}: {', '.join(gains)}, rows right by McNemar's test {p_value(minus['mcnemar_p'])}")
     sure = result["confidence"]
     lines.append(f"calibration error (ECE) {sure['ece_before']:.3f} before, {sure['ece_after']:.3f} after temperatures")
     for row in sure["abstaining_rows"]:
@@ -66,13 +70,13 @@ def remarks(result: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _gain(difference: dict[str, Any]) -> str:
-    low, high = difference["interval"]
-    return f"{difference['mean']:+.3f} [{low:+.3f} {high:+.3f}]"
+def _with_span(difference: float, interval: tuple[float, float]) -> str:
+    return f"{difference:+.3f} [{interval[0]:+.3f} {interval[1]:+.3f}]"
 
 
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+def p_value(value: float) -> str:
+    """`p = 0.031`, or that it is less than three digits show."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
 def topic_lines(system: dict[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ A line that a progress bar wrote over and over stands once, as it ended. Takes a
 
 from __future__ import annotations
 
+import argparse
 import re
 import subprocess
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 def main() -> None:
     """Command line."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     with one_sentence_errors():
         fill(README, {"transcript": transcript(COMMANDS)})
 

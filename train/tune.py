@@ -33,14 +33,14 @@ from wijha.files import write_json, write_text
 
 OUTPUT, RESULTS = Path("runs/tune"), Path("configs/results/tune")
 RANGES = {
-    "learning_rate": (2e-4, 1.5e-3),
+    "learning_rate": (1 / 3, 3.0),
     "layer_decay": (0.6, 1.0),
     "class_weight_power": (0.0, 0.6),
     "word_dropout": (0.0, 0.2),
     "label_smoothing": (0.0, 0.1),
     "dropout": (0.0, 0.25),
 }
-"""Setting -> least and greatest value to draw; the learning rate by its logarithm."""
+"""Setting -> least and greatest value to draw; the learning rate in times the config's own, by its logarithm."""
 
 
 def main() -> None:
@@ -64,8 +64,13 @@ def report(config: FinetuneConfig, trials: int) -> None:
 def tune(config: FinetuneConfig, trials: int, folder: Path) -> optuna.Study:
     """Go on with the study in `folder` until it has `trials` finished trials; returns it.
 
-    Raises InputError when the study was begun with other settings or data, and what fine-tuning raises.
+    Raises InputError when the study was begun with other settings or data, for the metric loss, for a config with
+    `distilled`, and what fine-tuning raises.
     """
+    if config.metric not in SCORES:
+        raise InputError(f"expected a metric among {', '.join(SCORES)} to tune by, got {config.metric}; change it")
+    if config.distilled:  # it allows no label smoothing, which is drawn
+        raise InputError(f"expected a config without distilled, found {config.distilled}; tune on the labels alone")
     folder.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
         storage=f"sqlite:///{folder / 'study.db'}", study_name=folder.name, direction="maximize", load_if_exists=True
@@ -90,7 +95,11 @@ def tune(config: FinetuneConfig, trials: int, folder: Path) -> optuna.Study:
 
 def drawn(config: FinetuneConfig, trial: optuna.Trial) -> FinetuneConfig:
     """The config with the settings that matter most drawn anew."""
-    values = {name: trial.suggest_float(name, *RANGES[name], log=name == "learning_rate") for name in RANGES}
+    rates = [config.learning_rate * times for times in RANGES["learning_rate"]]
+    values = {
+        name: trial.suggest_float(name, *(rates if name == "learning_rate" else span), log=name == "learning_rate")
+        for name, span in RANGES.items()
+    }
     return dataclasses.replace(config, **values)
 
 

@@ -108,8 +108,8 @@ def _named(kind: type, items: Any, key: str, least: int, problems: list[str]) ->
             or not all(isinstance(v, str) for v in item.values())
         ):
             problems.append(f"each of {key} takes the texts {', '.join(known)}, got {item!r}")
-        elif not item.get("name") or "/" in item["name"]:
-            problems.append(f"each of {key} needs a name without '/', got {item!r}")
+        elif not item.get("name") or set("/.") & set(item["name"]):
+            problems.append(f"each of {key} needs a name without '/' and '.', got {item!r}")
         else:
             found.append(kind(**item))
     names = [entry.name for entry in found]

@@ -36,6 +36,15 @@ def test_the_mean_is_a_whole_model(model: Path, shifted: Path, tmp_path: Path) -
     assert Classifier.load(folder).classify("جملة")[0].labels
 
 
+def test_a_model_is_not_replaced_by_its_own_mean(model: Path, tmp_path: Path) -> None:
+    one = Path(shutil.copytree(model, tmp_path / "run" / "model"))
+    (tmp_path / "link").symlink_to(tmp_path / "run")
+    for output in (tmp_path / "run", tmp_path / "link"):
+        with pytest.raises(InputError, match=f"expected another output than a model to average, found {one}; choose"):
+            average(output, [model, one])
+    assert Classifier.load(one).classify("جملة")[0].labels
+
+
 def test_models_that_do_not_match_are_refused(model: Path, shifted: Path, tmp_path: Path) -> None:
     weights = load_file(shifted / "model.safetensors")
     weights["classifier.bias"] = weights["classifier.bias"][:-1].clone()

@@ -14,7 +14,7 @@ import yaml
 
 from train import compare
 from train.config import CompareConfig, load_config
-from train.data import load_examples, split
+from train.data import file_sha256, load_examples, split
 from train.evaluation import run_splits
 from train.scores import cell_counts, evaluate_counts, resampling_weights
 from train.tables import SCORES
@@ -48,8 +48,28 @@ def test_every_variant_and_baseline_is_scored_and_compared_with_the_first(result
     systems = result["systems"]
     assert [len(system["seeds"]) for system in systems.values()] == [2, 2, *[1] * (len(systems) - 2)]
     assert {"plain", "smooth", "tfidf_logistic_regression"} <= set(systems)
-    assert systems["plain"]["minus_plain"]["favg3"] == {"mean": 0.0, "interval": (0.0, 0.0), "p": 1.0}
+    assert systems["plain"]["minus_plain"]["favg3"] == {"interval": (0.0, 0.0), "p": 1.0}
     assert compare.table(result).count("\n") == len(systems) + 1
+
+
+def test_a_result_says_what_its_variants_were_made_of(config: CompareConfig, result: dict[str, object]) -> None:
+    runs = [result["systems"][name]["run"] for name in config.variants]
+    assert [run["config"]["label_smoothing"] for run in runs] == [0.0, 0.1]
+    assert not {"seed", "output"} & set(runs[0]["config"])
+    assert runs[0]["data"] == {str(config.evaluate): file_sha256(config.evaluate)}
+    trained = runs[0]["sentences"]["train"]
+    rows = compare.table(result).splitlines()
+    assert rows[0].startswith("| system | runs | training sentences |") and f"| plain | 2 | {trained} |" in rows[2]
+    assert rows[-1].split(" | ")[2] == ""
+
+
+def test_the_table_shows_the_difference_of_the_means_that_it_shows() -> None:
+    def system(*scores: float) -> dict[str, object]:
+        minus = {"favg3": {"interval": [0.1, 0.3], "p": 0.0, "mean": 0.9}}
+        return {"seeds": [{"favg3": s} for s in scores], "intervals": {"favg3": [0, 1]}, "minus_plain": minus}
+
+    shown = compare.table({"scores": ["favg3"], "systems": {"plain": system(0.4, 0.5), "other": system(0.6)}})
+    assert shown.splitlines()[-1].endswith("| 0.600 (0.000-1.000) | +0.150 (+0.100 to +0.300), p < 0.001 |")
 
 
 def test_a_run_that_is_there_is_not_trained_again(config: CompareConfig, result: dict[str, object]) -> None:
@@ -129,6 +149,9 @@ def test_a_wrong_setting_is_said_before_any_training(
     chosen = yaml.safe_load((folder / "pair.yaml").read_text(encoding="utf-8"))
     for change, said in (
         ({"variants": {"good": {}, "bad": {"batches": 3}}}, "unknown setting 'batches'"),
+        ({"variants": {"good": {}, "bad": {"kind": "x"}}}, "unknown setting 'kind'"),
+        ({"variants": {"a": {"seed": 3}, "b": {}}}, "settings and variants must leave seed to the comparison"),
+        ({"settings": {"output": "runs/a"}}, "settings and variants must leave output to the comparison"),
         ({"scores": ["f1"]}, "expected scores among"),
         ({"evaluate": "gone.jsonl"}, "expected sentences to score in gone.jsonl, found none"),
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from train.command import overrides
 from train.compare import recipe
 from train.config import CompareConfig, FinetuneConfig, PretrainConfig, load_config
+from train.tables import SCORES
 from wijha import InputError, Schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +55,43 @@ def test_contradictions_are_listed_together() -> None:
         load_config(FinetuneConfig, path, epochs=0, dropout=1.5, precision="half")
     with pytest.raises(InputError, match=r"share must be in .*teachers_share must be in .*label_smoothing must be 0"):
         load_config(FinetuneConfig, path, distilled="d.jsonl", share=0.0, teachers_share=2.0, label_smoothing=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("metric", "f1", "metric must be one of loss, topic_micro_f1, .*favg2_by_topic, got 'f1'"),
+        ("weight_decay", -3, "weight_decay must be at least 0, got -3"),
+        ("class_weight_power", -2, "class_weight_power must be at least 0"),
+        ("learning_rate", float("inf"), "learning_rate must be positive, got inf"),
+        ("layer_decay", float("nan"), "layer_decay must be positive, got nan"),
+        ("length", 1, "length must be at least 3"),
+    ],
+)
+def test_values_that_cannot_train_are_refused(name: str, value: object, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        load_config(FinetuneConfig, ROOT / "configs" / "default.yaml", **{name: value})
+
+
+@pytest.mark.parametrize("name", ["layers", "batch", "tokens", "block", "vocabulary", "checkpoint_every"])
+def test_sizes_of_pre_training_are_positive(name: str) -> None:
+    with pytest.raises(InputError, match=f"{name} must be positive, got 0"):
+        load_config(PretrainConfig, ROOT / "configs" / "pretrain.yaml", **{name: 0})
+
+
+def test_the_sentence_of_metric_lists_the_scores_that_there_are() -> None:
+    source = (ROOT / "train" / "config.py").read_text(encoding="utf-8")
+    sentence = source.split('metric: str = "favg3"')[1].split('"""')[1]
+    assert set(re.findall(r"\w+", sentence.partition(":")[2])) - {"or"} == set(SCORES)
+
+
+def test_one_value_is_a_list_of_one() -> None:
+    path = ROOT / "configs" / "default.yaml"
+    assert load_config(FinetuneConfig, path, **overrides(["--data", "mine.csv"])).data == (Path("mine.csv"),)
+    with pytest.raises(InputError, match="data must be a path, got 3"):
+        load_config(FinetuneConfig, path, data=3)
+    with pytest.raises(InputError, match="masking must be a list of float"):
+        load_config(PretrainConfig, ROOT / "configs" / "pretrain.yaml", masking=0.3)
 
 
 @pytest.mark.parametrize(

@@ -345,8 +345,8 @@ def test_a_newsroom_table_under_its_own_names(tmp_path: Path) -> None:
     columns = pairs("text=headline,budget=money", "--map")
     assert import_file(source, out, OTHER, columns, pairs("pro=yes", "--labels")) == 2
     assert read(out) == [
-        {"id": "desk-2", "text": TEXTS[0], "budget": "pro", "football": "mixed", "desk": "A"},
-        {"id": "desk-3", "text": TEXTS[1], "budget": None, "football": "none", "desk": "B"},
+        {"id": "desk-2", "text": TEXTS[0], "budget": "pro", "football": "mixed", "story": key(TEXTS[0]), "desk": "A"},
+        {"id": "desk-3", "text": TEXTS[1], "budget": None, "football": "none", "story": key(TEXTS[1]), "desk": "B"},
     ]
 
 

@@ -25,7 +25,16 @@ def test_rows_become_examples_and_extra_columns_stay(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.jsonl", ROW | {"id": "x", "story": "s", "form": "lead"}, ROW | {"jerusalem_status": ""})
     first, second = load_examples(path, SCHEMA)
     assert (first.id, first.story, first.fields) == ("x", "s", {"form": "lead"})
-    assert second.labels["jerusalem_status"] is None and second.id == second.story == "a-2"
+    assert second.labels["jerusalem_status"] is None and second.id == "a-2"
+
+
+def test_a_row_without_a_story_keeps_its_split_whatever_stands_before_it(tmp_path: Path) -> None:
+    bare, other, named = ROW | {"text": "فاز الفريق"}, ROW | {"text": "هطل المطر"}, ROW | {"id": "x"}
+    before = load_examples(_write(tmp_path / "a.jsonl", bare, named), SCHEMA)
+    after = load_examples(_write(tmp_path / "b.jsonl", other, named, bare, bare | {"text": "فـاز  الفريقُ"}), SCHEMA)
+    stories = [example.story for example in after]
+    assert [example.story for example in before] == [stories[2], "x"]
+    assert stories[2] == stories[3] != stories[0] and stories[1] == "x"
 
 
 @pytest.mark.parametrize(
@@ -39,6 +48,22 @@ def test_rows_become_examples_and_extra_columns_stay(tmp_path: Path) -> None:
 def test_bad_rows_are_named_by_line(tmp_path: Path, row: dict[str, object], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         load_examples(_write(tmp_path / "a.jsonl", row), SCHEMA)
+
+
+def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bare = ROW | dict.fromkeys(SCHEMA.topic_names)
+    path = _write(tmp_path / "a.jsonl", ROW, bare | {"jerusalem_status": "favor"}, bare)
+    assert [example.id for example in load_examples(path, SCHEMA)] == ["a-1", "a-2"]
+    assert capsys.readouterr().out == f"{path}: 1 of 3 rows have no label and are left out\n"
+    assert len(load_examples(path, SCHEMA, unlabelled=True)) == 3
+    with pytest.raises(InputError, match="expected labelled rows in"):
+        load_examples(_write(tmp_path / "b.jsonl", bare), SCHEMA)
+
+
+def test_columns_that_are_none_of_ours_are_shown(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"text;{';'.join(SCHEMA.topic_names)}\nنص;;;;\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"found no text, .* among 'text;political_settlement;.*'; rename or add them"):
+        load_examples(tmp_path / "a.csv", SCHEMA)
 
 
 def test_empty_and_missing_files(tmp_path: Path) -> None:

@@ -51,6 +51,15 @@ def test_training_sentences_and_unlabelled_ones_are_asked_once(
     assert to_learn(config, [tmp_path / "more.txt"]) == ([example.text for example in splits["train"]], [OTHER])
 
 
+def test_unlabelled_rows_of_the_training_data_are_asked_too(
+    config: FinetuneConfig, schema: Schema, tmp_path: Path
+) -> None:
+    row = {"text": OTHER, "split": "train", **dict.fromkeys(schema.topic_names)}
+    (tmp_path / "bare.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    asked, _ = to_learn(dataclasses.replace(config, data=(*config.data, tmp_path / "bare.jsonl")), [])
+    assert asked[-1] == OTHER
+
+
 def test_unlabelled_sentences_in_which_no_topic_can_be_are_left_out() -> None:
     rows = [
         {"text": name, "probabilities": {"a": [1.0, 0.0], "b": [1 - p, p]}} for name, p in (("x", 0.01), ("y", 0.1))

@@ -14,9 +14,10 @@ from train import evaluation
 from train.baselines import Baselines
 from train.calibration import fit_temperature
 from train.card import write_card
-from train.data import load_examples, split
+from train.data import Example, load_examples, split
 from train.evaluation import blinded, evaluate_model, searched_words
 from train.release import release
+from train.tables import HEADLINE
 from wijha import Classifier, InputError, Schema
 from wijha.cli import main
 from wijha.golden import unseal
@@ -52,10 +53,33 @@ def test_without_real_news_the_test_split_is_scored(
     assert result["sentences"] == json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["test"]["sentences"]
 
 
+def test_data_that_changed_since_the_training_is_said(
+    folder: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate_model(folder, data)
+    assert "changed since" not in capsys.readouterr().out
+    grown, metrics = Path(shutil.copy(data, tmp_path / "grown.jsonl")), folder / "metrics.json"
+    metrics.write_text(metrics.read_text(encoding="utf-8").replace(f'"{data}"', f'"{grown}"'), encoding="utf-8")
+    grown.write_bytes(data.read_bytes() + data.read_bytes().splitlines()[0] + b"\n")
+    evaluate_model(folder, data)
+    assert f"{grown} changed since {folder} was trained: what is held out now may" in capsys.readouterr().out
+
+
 def test_nothing_to_score_is_said(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "REAL_NEWS", tmp_path / "none.jsonl")
     (folder / "metrics.json").unlink()
-    with pytest.raises(InputError, match="expected labelled sentences to score, found none"):
+    with pytest.raises(InputError, match="found none: the model's training data is not here; name a FILE"):
+        evaluate_model(folder, None)
+
+
+def test_an_empty_test_split_is_said(
+    folder: Path, data: Path, rows: list[dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "REAL_NEWS", tmp_path / "none.jsonl")
+    kept, metrics = tmp_path / "kept.jsonl", folder / "metrics.json"
+    kept.write_text("".join(json.dumps(row | {"split": "train"}) + "\n" for row in rows), encoding="utf-8")
+    metrics.write_text(metrics.read_text(encoding="utf-8").replace(f'"{data}"', f'"{kept}"'), encoding="utf-8")
+    with pytest.raises(InputError, match="found none: its test split is empty; name a FILE"):
         evaluate_model(folder, None)
 
 
@@ -68,24 +92,54 @@ def test_keyword_rules_and_tfidf_learn_what_is_there(data: Path) -> None:
     assert made["keyword_rules"].tolist() == [[2, 0, 0, 0], [0, 0, 0, 0]]
 
 
+@pytest.mark.parametrize("count", [1, 3, 4, 60])
+def test_tfidf_learns_from_few_and_unlike_rows(count: int) -> None:
+    words = ["كتاب", "مدينة", "نهر", "جبل", "سوق", "بحر"]
+    rows = [
+        Example(
+            str(number), words[number % 6] * (1 + number // 6), dict.fromkeys(SCHEMA.topic_names, "absent"), "s", {}
+        )
+        for number in range(count)
+    ]
+    assert Baselines(rows, SCHEMA).predict(["كتاب"])["tfidf_logistic_regression"].tolist() == [[0, 0, 0, 0]]
+
+
 def test_temperature_is_found_again() -> None:
     random = np.random.default_rng(0)
     honest = random.normal(size=(4_000, 4)) * 2
     probabilities = np.exp(honest) / np.exp(honest).sum(axis=1, keepdims=True)
     true = np.array([random.choice(4, p=row) for row in probabilities])
     assert fit_temperature(honest * 3, true) == pytest.approx(3, rel=0.1)
-    assert fit_temperature(honest[:0], true[:0]) == 1.0
+    assert fit_temperature(honest[:49], true[:49]) == 1.0 != fit_temperature(honest[:50], true[:50])
 
 
 def test_every_number_of_the_card_is_in_a_file(folder: Path) -> None:
     write_card(folder)
     card = (folder / "README.md").read_text(encoding="utf-8")
-    assert card.startswith("---\nlanguage: ar\n") and "license: apache-2.0" in card
+    assert (
+        card.startswith("---\nlanguage: ar\n") and "(1 for a topic with fewer than 50 labelled sentences there)" in card
+    )
     text = (folder / "metrics.json").read_text(encoding="utf-8")
     known = {f"{abs(float(number)):.3f}" for number in re.findall(r"-?\d+\.\d+(?:e-?\d+)?|\d+", text)}
-    figures = card.split("## How it was made")[0].replace("< 0.001", "")
+    for systems in (json.loads(text)[name]["systems"] for name in ("development", "test")):
+        ours, *others = (system["scores"] for system in systems.values())
+        known |= {f"{abs(ours[key] - theirs[key]):.3f}" for theirs in others for key in HEADLINE}
+    figures = card.split("## How it was made")[0].replace("p < 0.001", "")
     shown = re.findall(r"\b\d\.\d{3}\b", figures)
     assert len(shown) > 20 and set(shown) <= known
+
+
+def test_the_card_says_of_the_data_what_holds_for_it(folder: Path, data: Path) -> None:
+    path = folder / "metrics.json"
+    for name, ours in (("data/written.jsonl", True), ("mine.csv", False)):
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+        metrics["run"]["data"] = {name: "0"}
+        path.write_text(json.dumps(metrics), encoding="utf-8")
+        write_card(folder)
+        card = (folder / "README.md").read_text(encoding="utf-8")
+        for said in ("license: apache-2.0", "labelled by language models", "`against` is rare"):
+            assert (said in card) == ours
+        assert ("The sentences are those of mine.csv." in card) != ours
 
 
 def test_release_refuses_a_changed_run_and_seals_one_without_a_manifest(folder: Path, tmp_path: Path) -> None:

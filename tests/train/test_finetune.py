@@ -24,8 +24,8 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from train import command
 from train.config import FinetuneConfig, as_dict
-from train.data import file_sha256
-from train.finetune import finetune, resumable
+from train.data import file_sha256, split_of
+from train.finetune import finetune, inputs, resumable
 from train.model import build_classifier, load_tokenizer
 from train.trainer import TopicTrainer
 from wijha import Classifier, InputError
@@ -91,6 +91,32 @@ def test_a_run_of_other_data_or_another_encoder_is_refused(own: FinetuneConfig) 
     _scale_weights(encoder, 0.5)
     assert metrics.read_text(encoding="utf-8") == noted
     finetune(own)
+
+
+def test_a_run_of_another_schema_or_tokenizer_is_refused(own: FinetuneConfig, tmp_path: Path) -> None:
+    schema, tokenizer = tmp_path / "schema.yaml", Path(own.encoder) / "tokenizer.json"
+    own = dataclasses.replace(own, schema=Path(shutil.copy(own.schema, schema)))
+    assert resumable(own, inputs(own)) is None
+    for path in (schema, tokenizer):
+        before = path.read_bytes()
+        path.write_bytes(before + b"\n")
+        with pytest.raises(InputError, match=f"found a run of another {path}; remove it or choose another output"):
+            resumable(own, inputs(own))
+        path.write_bytes(before)
+    sums = own.output / "checksums.json"
+    older = {name: sha for name, sha in inputs(own).items() if name not in (str(schema), str(tokenizer))}
+    sums.write_text(json.dumps(older), encoding="utf-8")
+    assert resumable(own, inputs(own)) is None
+    assert json.loads(sums.read_text(encoding="utf-8")) == inputs(own)
+
+
+def test_a_topic_without_training_labels_is_refused_before_training(own: FinetuneConfig) -> None:
+    rows = [json.loads(line) for line in own.data[0].read_text(encoding="utf-8").splitlines()]
+    emptied = [row | {"jerusalem_status": ""} if split_of(row["story"]) == "train" else row for row in rows]
+    own.data[0].write_text("".join(json.dumps(row) + "\n" for row in emptied), encoding="utf-8")
+    with pytest.raises(InputError, match="found none for jerusalem_status; add data or take the topic out of"):
+        finetune(own)
+    assert not own.output.exists()
 
 
 def test_metrics_name_the_data_that_was_read(own: FinetuneConfig, monkeypatch: pytest.MonkeyPatch) -> None:

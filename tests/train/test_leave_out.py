@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import train.leave_out as recipe
 from train.config import FinetuneConfig
 from train.leave_out import group_of, largest, leave_out, table
 from wijha import InputError, Schema
@@ -28,6 +29,21 @@ def test_a_model_sees_nothing_of_the_group_that_it_is_scored_on(
         trained = (tmp_path / "runs" / group / "train.local.jsonl").read_text(encoding="utf-8")
         assert {json.loads(line)["outlet"] for line in trained.splitlines()} == set("abc") - {group}
     assert table(results).count("| tfidf_logistic_regression |") == 2
+
+
+def test_each_recipe_has_a_file_of_its_own(
+    settings: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe, "RESULTS", tmp_path)
+    monkeypatch.setattr(recipe, "leave_out", lambda *chosen: {})
+    recipe.report(FinetuneConfig(**settings, output=Path("runs/mine")), "year", 1)  # type: ignore[arg-type]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine-year.json"]
+
+
+def test_what_other_models_say_is_refused(settings: dict[str, object], tmp_path: Path) -> None:
+    config = FinetuneConfig(**settings, output=tmp_path, distilled=Path("d.jsonl"))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"expected a config without distilled, found d\.jsonl; choose one"):
+        leave_out(config, "outlet", 1, tmp_path)
 
 
 def test_groups_are_read_from_any_date_and_the_largest_come_first() -> None:

@@ -190,6 +190,9 @@ def test_a_setting_that_is_newer_than_a_run_stood_at_its_default(config: Pretrai
         recipe.prepare(dataclasses.replace(config, muon=True))
     recipe.prepare(config)
     assert json.loads(path.read_text(encoding="utf-8")) == kept
+    path.write_text(json.dumps(kept | {"bag_of_words": 0.0}), encoding="utf-8")  # a setting of older runs alone
+    recipe.prepare(config)
+    assert json.loads(path.read_text(encoding="utf-8")) == kept
 
 
 def test_a_shard_cut_short_is_noticed(config: PretrainConfig) -> None:
@@ -231,6 +234,19 @@ def test_another_depth_begins_with_layers_repeated_or_evenly_chosen(
     for layer, source in zip(made.bert.encoder.layer, sources, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(layer.parameters(), had[source].parameters(), strict=True))
     assert len({id(layer) for layer in made.bert.encoder.layer}) == layers
+
+
+def test_a_copy_with_other_spaces_is_held_out_with_its_document(config: PretrainConfig, tmp_path: Path) -> None:
+    tokenizer = train_tokenizer(read_texts(*config.corpus), 100, 16)
+    texts = list(read_texts(*config.corpus))
+    shards = []
+    for name, space in (("as it is", " "), ("spaced", " \n ")):
+        (tmp_path / name).mkdir()
+        rows = [json.dumps({"text": text.replace(" ", space)}) for text in texts]
+        (tmp_path / name / "a.jsonl").write_text("\n".join(rows), encoding="utf-8")
+        write_shards([tmp_path / name], tokenizer, tmp_path / name)
+        shards.append((tmp_path / name / "validation.u16").read_bytes())
+    assert shards[0] == shards[1] != b""
 
 
 def test_what_is_held_out_of_one_corpus_is_held_out_of_all(config: PretrainConfig, tmp_path: Path) -> None:

@@ -1,11 +1,29 @@
-"""What README shows of a command: all that it left on the terminal, and nothing when it failed."""
+"""What README shows of a command: all that it left on the terminal, and nothing when it failed; what --help does."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from types import ModuleType
+
 import pytest
 
+import train.transcript
+from train import audit, documents, reliability
 from train.transcript import shown, transcript
 from wijha import InputError
+
+
+@pytest.mark.parametrize("module", [audit, documents, reliability, train.transcript])
+def test_help_is_all_that_is_asked_for(
+    module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["command", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        module.main()
+    assert ended.value.code == 0 and module.__doc__.splitlines()[0][:40] in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_bar_stands_once_as_it_ended() -> None:

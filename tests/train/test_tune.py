@@ -6,6 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import optuna
 import pytest
 
 import train.tune as recipe
@@ -54,6 +55,21 @@ def test_a_study_leaves_its_trials_and_a_config_to_train_by(
     assert won.learning_rate == best["settings"]["learning_rate"] and won.data == config.data and won.share == 1.0
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     assert len(rows) == 4 and f"{best['score']:.3f}" in rows[1]
+
+
+def test_learning_rates_are_drawn_around_the_config_s_own(config: FinetuneConfig) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for rate in (1e-5, 1e-2):
+        own = dataclasses.replace(config, learning_rate=rate)
+        rates = [recipe.drawn(own, study.ask()).learning_rate / rate for _ in range(40)]
+        assert 1 / 3 <= min(rates) < 0.5 and 2 < max(rates) <= 3
+
+
+def test_what_cannot_be_tuned_is_refused(config: FinetuneConfig, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"expected a metric among topic_micro_f1, .* to tune by, got loss; change it"):
+        tune(dataclasses.replace(config, metric="loss"), 1, tmp_path / "study")
+    with pytest.raises(InputError, match=r"expected a config without distilled, found d\.jsonl; tune on the labels"):
+        tune(dataclasses.replace(config, distilled=Path("d.jsonl")), 1, tmp_path / "study")
 
 
 def test_a_study_of_another_config_is_refused(config: FinetuneConfig, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from train import documents
+from train import calibration, documents
 from train.release import release
 from wijha import Classifier, InputError
 from wijha.classifier import in_doubt, softmax
@@ -74,7 +74,9 @@ def folder(model: Path, first: Path, tmp_path_factory: pytest.TempPathFactory) -
     target = tmp_path_factory.mktemp("models") / "classifier"
     run = Path(shutil.copytree(model, tmp_path_factory.mktemp("run") / "model"))
     (run / "evaluation-news.json").write_text("{}", encoding="utf-8")
-    release(run, target, first)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibration, "ENOUGH", 1)  # the data made here has few sentences
+        release(run, target, first)
     assert not (target / "evaluation-news.json").exists()  # it was of one model, not of two
     return target
 

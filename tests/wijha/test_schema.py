@@ -25,6 +25,7 @@ def test_round_trip_and_output_order() -> None:
         ({}, "topics must list at least 1"),
         ({"topics": [{"name": "a"}], "labels": [{"name": "no"}]}, "labels must list at least 2"),
         ({"topics": [{"name": "a/b"}], "labels": [{"name": "x"}, {"name": "y"}]}, "needs a name without '/'"),
+        ({"topics": [{"name": "a.b"}], "labels": [{"name": "x"}, {"name": "y"}]}, "needs a name without '/' and '.'"),
         ({"topics": [{"name": "a"}] * 2, "labels": [{"name": "x"}, {"name": "y"}]}, "topics repeat a name"),
         ({"topics": [{"name": "a", "colour": "b"}], "labels": [{"name": "x"}, {"name": "y"}]}, "each of topics takes"),
         ({"topics": [{"name": "a"}], "labels": [{"name": "x"}, {"name": "y"}], "polar": ["x"]}, "polar must list"),

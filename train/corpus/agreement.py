@@ -83,7 +83,7 @@ def compare_files(first: Path, second: Path, schema: Schema, output: Path | None
 
 def _by_id(path: Path, schema: Schema) -> dict[str, Example]:
     rows: dict[str, Example] = {}
-    for row in load_examples(path, schema):
+    for row in load_examples(path, schema, unlabelled=True):
         if row.id in rows:
             raise InputError(f"expected each id once in {path}, found {row.id} again; keep one of its rows")
         rows[row.id] = row

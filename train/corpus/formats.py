@@ -11,6 +11,7 @@ from train.corpus.problems import refuse
 from wijha.errors import InputError
 from wijha.records import Row, read_rows, write_rows
 from wijha.schema import Schema
+from wijha.text import key
 
 _OWN = ("id", "text", "story", "outlet", "date")
 SOURCE_ID = "source_id"  # the tools number their tasks anew under `id`
@@ -98,8 +99,11 @@ def _imported(
             f"none of the topics {', '.join(schema.topic_names)} in its columns {', '.join(map(str, row))}"
         )
     labels = {topic: _label(row.pop(topic, None), topic, known, schema, fill) for topic in schema.topic_names}
-    own = {"id": str(row.get(SOURCE_ID) or row.get("id") or name), "text": row["text"].strip(), **labels}
-    return own | {key: value for key, value in row.items() if key not in (*own, SOURCE_ID)}
+    theirs = row.get(SOURCE_ID) or row.get("id")
+    own = {"id": str(theirs or name), "text": row["text"].strip(), **labels}
+    if not (theirs or row.get("story") or row.get("group")):
+        own["story"] = key(own["text"])  # a line number would move the row between splits
+    return own | {column: value for column, value in row.items() if column not in (*own, SOURCE_ID)}
 
 
 def _label(value: Any, topic: str, known: Mapping[str, str], schema: Schema, fill: bool) -> str | None:
