@@ -49,7 +49,7 @@ def archive_report(source: Path, target: Path, selection: Selection | None = Non
     What a page cannot show for want of dates, outlets or rows it says in place. Raises InputError when `source` is
     not a classified archive at all or `target` is not an .html file.
     """
-    if target.suffix != ".html":
+    if target.suffix.lower() != ".html":
         raise InputError(f"expected an .html file to write, got {target.name}; rename it")
     archive = read_archive(source, selection or Selection(), column)
     texts = Texts()

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
@@ -25,7 +25,7 @@ from wijha.joining import join
 from wijha.ledger import Entry, Ledger, UnfinishedError, writing
 from wijha.paths import Pair, Places
 from wijha.predict import added_columns, computed, named
-from wijha.records import Row, row_count
+from wijha.records import Row, row_count, suffix_of
 from wijha.writing import encode
 
 States = dict[Pair, dict[str, Any]]  # the inputs in order, each as it was when the job began
@@ -80,10 +80,11 @@ def run(
     behind finished chunks or the disk is full, and passes Interrupted on; after both `resume` goes on and gives the
     very same bytes.
     """
+    settings = asdict(options) | {"runtime": classifier.runtime_name, "outputs": [pair.suffix for pair in pairs]}
+    options = replace(options, added=_added(options, classifier))
     for pair in pairs:
-        look(pair.source, options, _added(options, classifier))
+        look(pair.source, options)
     begun = dict(zip(pairs, input_states(pairs), strict=True))
-    settings = asdict(options) | {"runtime": classifier.runtime_name, "outputs": [pair.target.suffix for pair in pairs]}
     identity = {"inputs": list(begun.values()), "model": model_state(classifier.folder), "options": settings}
     with closing(Ledger(places.job)) as ledger:
         with writing(places.job):
@@ -109,9 +110,9 @@ def run(
     return counts
 
 
-def _added(options: Options, classifier: Classifier) -> list[str]:
+def _added(options: Options, classifier: Classifier) -> tuple[str, ...]:
     """Names of the columns that no input may have."""
-    return [*added_columns(classifier.schema), *(("document", "sentence") if options.articles else ())]
+    return (*added_columns(classifier.schema), *(("document", "sentence") if options.articles else ()))
 
 
 def _how_to_go_on(rows: int, places: Places, inputs: int) -> str:
@@ -186,7 +187,7 @@ def _check_unchanged(pair: Pair, begun: States) -> None:
 
 def _write(ledger: Ledger, places: Places, number: int, pair: Pair, chunk: Chunk, added: Iterable[Row]) -> None:
     rows = [{**row, **found} for row, found in zip(chunk.rows, added, strict=True)]
-    part = encode(rows, pair.target.suffix, _types(pair)) if rows else b""
+    part = encode(rows, pair.suffix, _types(pair)) if rows else b""
     bad = [json.dumps(quarantine_entry(pair.name, record), ensure_ascii=False) + "\n" for record in chunk.faults]
     entry = Entry(number, pair.name, chunk.first, chunk.last, chunk.rows_in, len(rows), len(bad), "")
     with writing(places.job):
@@ -195,7 +196,7 @@ def _write(ledger: Ledger, places: Places, number: int, pair: Pair, chunk: Chunk
 
 def _types(pair: Pair) -> dict[str, Any]:
     """Types of the columns that pass from a .parquet input to a .parquet output."""
-    if pair.source.suffix != ".parquet" or pair.target.suffix != ".parquet":
+    if suffix_of(pair.source) != ".parquet" or pair.suffix != ".parquet":
         return {}
     return {field.name: field.type for field in pq.read_schema(pair.source)}
 

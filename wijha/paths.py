@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wijha.errors import InputError
-from wijha.records import COMPRESSED, SUFFIXES, suffix_of
+from wijha.records import SUFFIXES, form_of, packing_of, suffix_of
 from wijha.writing import target_suffix
 
 _MAGIC = ("*", "?", "[")
@@ -22,6 +22,11 @@ class Pair:
     name: str
     source: Path
     target: Path
+
+    @property
+    def suffix(self) -> str:
+        """The format of the output."""
+        return target_suffix(self.target)
 
 
 @dataclass(frozen=True)
@@ -82,13 +87,12 @@ def _is_input(path: Path, root: Path, out: Path) -> bool:
     places = Places(out)
     inside = out in path.parents or places.job in path.parents or path == places.quarantine
     hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-    form = Path(path.stem).suffix if path.suffix in COMPRESSED else path.suffix
-    return form in SUFFIXES and path.is_file() and not inside and not hidden
+    return form_of(path) in SUFFIXES and path.is_file() and not inside and not hidden
 
 
 def _mirrored(source: Path, root: Path, out: Path, form: str | None) -> Pair:
     name = Path(os.path.abspath(source)).relative_to(root)
-    plain = name.with_suffix("") if name.suffix in COMPRESSED else name
+    plain = name.with_suffix("") if packing_of(name) else name
     suffix = f".{form}" if form else suffix_of(source)
     target = out / plain.with_suffix(".jsonl" if suffix == ".txt" else suffix)
     if not target.parent.resolve().is_relative_to(out.resolve()):
@@ -97,7 +101,7 @@ def _mirrored(source: Path, root: Path, out: Path, form: str | None) -> Pair:
 
 
 def _check(pairs: Sequence[Pair], out: Path) -> None:
-    if len(pairs) > 1 and (out.is_file() or out.suffix in SUFFIXES):
+    if len(pairs) > 1 and (out.is_file() or form_of(out) in SUFFIXES):
         raise InputError(f"expected a folder as output of {len(pairs)} inputs, got {out}; name a folder")
     sources, targets = {pair.source.resolve() for pair in pairs}, dict[Path, Pair]()
     for pair in pairs:

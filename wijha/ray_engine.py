@@ -23,6 +23,7 @@ from wijha.errors import InputError
 from wijha.extras import need
 from wijha.paths import pair_up
 from wijha.predict import added_columns, classify_table
+from wijha.records import suffix_of
 
 _ROWS_A_BATCH = 4_096
 _LOCAL_ONLY = ("articles", "strict", "resume", "restart", "format")
@@ -106,7 +107,7 @@ def _sources(arguments: Namespace, out: Path) -> tuple[dict[Path, list[str]], Pa
     paths = [Path(os.path.abspath(pair.source)) for pair in pairs]
     columns = {}
     for path in paths:
-        if path.suffix != ".parquet":
+        if suffix_of(path) != ".parquet":
             raise InputError(f"expected .parquet files for --engine ray, got {path.name}; convert it")
         columns[path] = _columns(path, arguments.text_column)
     return columns, paths[0].parents[len(Path(pairs[0].name).parts) - 1]

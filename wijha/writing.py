@@ -26,9 +26,10 @@ csv.field_size_limit(1 << 24)  # articles exceed the module's 131,072 characters
 
 def target_suffix(path: Path) -> str:
     """The format of an output by its name. Raises InputError: a .txt file has no columns, others are not ours."""
-    if path.suffix not in TARGETS:
+    suffix = path.suffix.lower()
+    if suffix not in TARGETS:
         raise InputError(f"expected a .jsonl, .csv or .parquet output, got {path.name}; rename it")
-    return path.suffix
+    return suffix
 
 
 def write_rows(rows: Iterable[Row], path: Path) -> int:

@@ -141,6 +141,31 @@ def test_columns_that_would_be_written_over_are_refused(
     assert [row["sentence"] for row in _read(twice)] == ["3"] * 3
 
 
+@pytest.mark.parametrize(
+    ("more", "names"),
+    [((), ["zones_stance", "jerusalem_status_score", "jerusalem_status_stance"]), (("--articles",), ["sentence"])],
+)
+def test_later_rows_with_a_column_that_is_to_be_added_are_set_aside(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str], more: tuple[str, ...], names: list[str]
+) -> None:
+    """Of the three columns the first is none of the model's."""
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    rows = [{"text": TEXTS[0]}, *({name: "mine", "text": TEXTS[1]} for name in names), {"text": TEXTS[2]}]
+    rows[-2] = {**rows[-2], "jerusalem_status_score": 1, "document": 7}
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    words = [str(source), str(out), *more]
+    assert main(["predict", *words, "--model", str(model)]) == 0
+    bad = _read(tmp_path / "out.jsonl.quarantine.jsonl")
+    wanted = [name for name in names if name != "zones_stance"]
+    assert [row["reason"] for row in bad] == [
+        f"expected no column that is to be added, found {name}; rename or drop it" for name in wanted
+    ]
+    assert [row.get("zones_stance") for row in _read(out)].count("mine") == names.count("zones_stance")
+    assert main(["verify", *words]) == 0
+    assert main(["predict", *words, "--model", str(model), "--strict"]) == 2
+    assert f"in.jsonl line {bad[0]['line']}, found {wanted[0]}" in capsys.readouterr().err
+
+
 ARTICLES = ["جملة أولى عن جنيف. جملة ثانية؟ ثالثة!", "جملة وحيدة", "=1+1 جملة. أخرى."]
 
 
@@ -235,6 +260,21 @@ def test_a_glob_and_several_files(
     assert made == ["several/2023/b.csv", "several/a.csv"]
     assert main(["predict", "../archive/nothing*.csv", "several", *words]) == 2
     assert "files in ../archive/nothing*.csv, found none" in capsys.readouterr().err
+
+
+def test_upper_case_suffixes_are_read_and_written_in_lower_case(tmp_path: Path, model: Path) -> None:
+    folder, out, words = tmp_path / "in", tmp_path / "out", ["--model", str(model)]
+    folder.mkdir()
+    for name in ("a.jsonl", "b.csv", "d.parquet"):
+        _write(folder / name, TEXTS)
+        (folder / name).rename(folder / name.replace(Path(name).suffix, Path(name).suffix.upper()))
+    (folder / "C.TXT.GZ").write_bytes(gzip.compress("\n".join(TEXTS).encode()))
+    for given in (str(folder), f"{folder}/*"):
+        assert main(["predict", given, str(out), *words]) == 0
+        assert main(["verify", given, str(out)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["C.jsonl", "a.jsonl", "b.csv", "d.parquet"]
+    assert main(["predict", str(folder / "a.JSONL"), str(tmp_path / "OUT.CSV"), *words]) == 0
+    assert (tmp_path / "OUT.CSV").read_bytes().startswith(b"id,text,political_settlement_stance,")
 
 
 def test_outputs_never_leave_their_folder(

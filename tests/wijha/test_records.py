@@ -53,6 +53,20 @@ def test_broken_compression_is_one_sentence(tmp_path: Path, pack: str, cut: slic
         list(read_rows(path))
 
 
+@pytest.mark.parametrize(
+    "name", ["IN.TXT", "IN.JSONL", "IN.CSV", "IN.TXT.GZ", "IN.JSONL.XZ", "IN.CSV.ZST", "IN.PARQUET"]
+)
+def test_upper_case_suffixes_are_the_same_formats(tmp_path: Path, name: str) -> None:
+    path, suffix = tmp_path / name, suffix_of(Path(name))
+    if suffix == ".parquet":
+        pq.write_table(pa.table({"text": [TEXT, TEXT]}), path)
+    else:
+        pack = "" if path.suffix.lower() == suffix else path.suffix.lower()
+        path.write_bytes(PACK[pack](CONTENT[suffix].encode()))
+    assert [row["text"][: len(TEXT)] for _, row in read_rows(path)] == [TEXT, TEXT]
+    assert row_count(path) in (2, 3)  # a blank line of .txt counts
+
+
 @pytest.mark.parametrize("name", ["page.pdf", "in.parquet.gz", "in.gz", "in"])
 def test_formats_that_are_not_ours(name: str) -> None:
     with pytest.raises(InputError, match=r"expected a \.txt, \.jsonl, \.csv, \.parquet file"):
