@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import glob
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -13,6 +12,7 @@ from wijha.errors import InputError
 from wijha.records import form_of, packing_of, read_rows
 
 _FORMATS = {".parquet", ".jsonl", ".csv"}
+_FIRST_ROWS = 1_000
 
 
 def quoted(name: str) -> str:
@@ -30,16 +30,18 @@ def trimmed(name: str) -> str:
     return f"nullif(trim(CAST({name} AS VARCHAR)), '')"
 
 
-def reader(file: Path, columns: list[str], names: list[str]) -> str:
-    """The table function that reads the files; every text column as text, so that no type is guessed."""
-    files = f"[{', '.join(map(text_literal, names))}]"
-    suffix = form_of(file)
+def reader(source: Path, files: list[Path], columns: list[str]) -> str:
+    """The table function that reads the files of `source`; every text column as text, so that no type is guessed."""
+    hive = partitions(source, files)
+    paths = f"[{', '.join(text_literal(glob.escape(str(path))) for path in files)}]"
+    given = f"{paths}, hive_partitioning = {bool(hive)}, hive_types_autocast = false"
+    suffix = form_of(files[0])
     if suffix == ".parquet":
-        return f"read_parquet({files}, union_by_name = true)"
+        return f"read_parquet({given}, union_by_name = true)"
     if suffix == ".csv":
-        return f"read_csv({files}, header = true, all_varchar = true, union_by_name = true, delim = ',', quote = '\"')"
-    types = ", ".join(f"{text_literal(name)}: 'VARCHAR'" for name in columns)
-    return f"read_json({files}, format = 'newline_delimited', columns = {{{types}}})"
+        return f"read_csv({given}, header = true, all_varchar = true, union_by_name = true, delim = ',', quote = '\"')"
+    types = ", ".join(f"{text_literal(name)}: 'VARCHAR'" for name in columns if name not in hive)
+    return f"read_json({given}, format = 'newline_delimited', columns = {{{types}}})"
 
 
 def archive_files(source: Path) -> list[Path]:
@@ -69,12 +71,24 @@ def _is_archive(path: Path) -> bool:
     return path.is_file() and form_of(path) in _FORMATS and not packing_of(path)
 
 
-def column_names(file: Path) -> list[str]:
+def partitions(source: Path, files: list[Path]) -> list[str]:
+    """Columns that stand in the paths below `source`, as year of year=2024/; none where the files differ in them."""
+    found = {tuple(part.split("=")[0] for part in path.relative_to(source).parts[:-1] if "=" in part) for path in files}
+    return list(found.pop()) if len(found) == 1 else []
+
+
+def column_names(source: Path, files: list[Path]) -> list[str]:
+    """Names of the columns that any file has, and of those in their paths."""
+    names = [name for file in files for name in _columns_of(file)]
+    return list(dict.fromkeys([*names, *partitions(source, files)]))
+
+
+def _columns_of(file: Path) -> list[str]:
     """Names of a file's columns; of a .jsonl file those of its first rows."""
     if form_of(file) == ".parquet":
         try:
             return list(pq.read_schema(file).names)
         except (OSError, ValueError) as error:
             raise InputError(f"expected a whole .parquet file at {file}, got a broken one; write it again") from error
-    rows: Iterator[tuple[int, dict[str, Any]]] = iter(read_rows(file))
-    return list(dict.fromkeys(name for _, row in islice(rows, 1000) for name in row))
+    rows = islice(read_rows(file), 1 if form_of(file) == ".csv" else _FIRST_ROWS)
+    return list(dict.fromkeys(name for _, row in rows for name in row))
