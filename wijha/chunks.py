@@ -135,8 +135,9 @@ def shown(columns: list[Any]) -> str:
 
 
 def split_article(row: Row, column: str, number: int) -> list[Row]:
-    """One row a sentence; `document` is the row's id or its number, `sentence` counts from 0 within it."""
-    document = row.get("id", number)
+    """One row a sentence; `document` is the row's id, or its number where that is missing or empty, as text; `sentence`
+    counts from 0 within it."""
+    document = str(number if row.get("id") in (None, "") else row["id"])
     return [
         {**row, column: sentence, "document": document, "sentence": place}
         for place, sentence in enumerate(sentences(row[column]))

@@ -23,7 +23,7 @@ from wijha.errors import InputError
 from wijha.extras import need
 from wijha.paths import pair_up
 from wijha.predict import added_columns, classify_table
-from wijha.records import suffix_of
+from wijha.records import check_names, suffix_of
 
 _ROWS_A_BATCH = 4_096
 _LOCAL_ONLY = ("articles", "strict", "resume", "restart", "format")
@@ -119,6 +119,7 @@ def _columns(path: Path, column: str) -> list[str]:
         names: list[str] = pq.read_schema(path).names
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"expected a whole .parquet file at {path}, got another; write it again") from error
+    check_names(names, path)
     if column not in names:
         raise InputError(f"expected a column {column!r} in {path}, found {shown(names)}; pass --text-column NAME")
     return names

@@ -179,31 +179,48 @@ def _parsed(line: str) -> tuple[Row, Fault | None]:
 
 
 def _read_csv(path: Path) -> Iterator[Record]:
-    reader = csv.reader(_lines(path, newline=""), strict=True)
+    seen: list[str] = []
+    reader = csv.reader(_noted(_lines(path, newline=""), seen), strict=True)
     header: list[str] | None = None
     while True:
         start = reader.line_num + 1
+        seen.clear()
         try:
             cells = next(reader, None)
         except csv.Error as error:
             if header is None:
                 raise
-            yield Record(start, {}, Fault("whole CSV cells", str(error), "mend the quotes"), str(error))
+            yield Record(start, {}, Fault("whole CSV cells", str(error), "mend the quotes"), "".join(seen))
             continue
         if cells is None:
             return
         if header is None:
-            header = _header(cells, path)
+            header = _header(cells, path) if "".join(cells).strip() else None
         elif cells:
             yield Record(start, dict(zip(header, cells, strict=False)), _cell_fault(cells, header), "\x1f".join(cells))
+
+
+def _noted(lines: Iterator[str], seen: list[str]) -> Iterator[str]:
+    """The lines as they come, each put into `seen` too."""
+    for line in lines:
+        seen.append(line)
+        yield line
 
 
 def _header(cells: list[str], path: Path) -> list[str]:
     if _encoding_fault("".join(cells)):
         raise InputError(f"expected UTF-8 in {path}, found other bytes in its first line; convert it")
-    if len(set(cells)) < len(cells):
-        raise InputError(f"expected a header of different names in {path}, found one twice; rename a column")
+    for sign, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(cells) == 1 and sign in cells[0]:
+            raise InputError(f"expected cells separated by commas in {path}, found {name}; save it with commas")
+    check_names(cells, path, "a header")
     return cells
+
+
+def check_names(names: list[str], path: Path, what: str = "columns") -> None:
+    """Raises InputError when two columns have one name: a row could hold only one of them."""
+    if len(set(names)) < len(names):
+        raise InputError(f"expected {what} of different names in {path}, found one twice; rename a column")
 
 
 def _cell_fault(cells: list[str], header: list[str]) -> Fault | None:
@@ -215,6 +232,7 @@ def _cell_fault(cells: list[str], header: list[str]) -> Fault | None:
 def _read_parquet(path: Path) -> Iterator[Record]:
     number = 0
     with pq.ParquetFile(path) as file:
+        check_names(file.schema_arrow.names, path)
         for batch in file.iter_batches(_ROWS_A_GROUP):
             for row, fault in _decoded(batch):
                 number += 1

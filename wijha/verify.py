@@ -16,7 +16,7 @@ from wijha.errors import InputError
 from wijha.jobs import Counts
 from wijha.paths import Pair, Places
 from wijha.records import Row, read_rows, records
-from wijha.writing import defuse
+from wijha.writing import defuse, finite
 
 _END: Any = None
 _IDENTITY = ("id", "document", "sentence")
@@ -57,12 +57,9 @@ def verify(pairs: Sequence[Pair], places: Places, options: Options) -> Counts:
 
 def _key(row: Row, column: str, suffix: str) -> Key:
     """What a row is known by, as its output shows it."""
-    values = [row.get(name) for name in (column, *_IDENTITY)]
-    texts = ["" if value is None else str(value) for value in values]
-    return tuple(
-        str(defuse(text)) if isinstance(value, str) and suffix == ".csv" else text
-        for text, value in zip(texts, values, strict=True)
-    )
+    shown = {".jsonl": finite, ".csv": defuse}.get(suffix, lambda value: value)
+    values = [shown(row.get(name)) for name in (column, *_IDENTITY)]
+    return tuple("" if value is None else str(value) for value in values)
 
 
 def _output(path: Path, column: str) -> Iterator[tuple[int, Key]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -50,13 +51,14 @@ def write_rows(rows: Iterable[Row], path: Path) -> int:
 
 
 def encode(rows: list[Row], suffix: str, types: dict[str, pa.DataType] | None = None) -> bytes:
-    """Rows as a whole file of a format; columns in order of first appearance, what a row lacks stays empty.
+    """Rows as a whole file of a format; columns in order of first appearance, what a row lacks stays empty, and
+    so does in .jsonl what is no finite number.
 
     `types`: the .parquet types of columns that came from a .parquet file.
     Raises InputError when a column of a .parquet output mixes types or holds what no .parquet file does.
     """
     if suffix == ".jsonl":
-        return "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows).encode()
+        return "".join(_json(row) + "\n" for row in rows).encode()
     columns = list(dict.fromkeys(name for row in rows for name in row))
     if suffix == ".csv":
         return _csv([columns] + [[row.get(name) for name in columns] for row in rows])
@@ -65,6 +67,22 @@ def encode(rows: list[Row], suffix: str, types: dict[str, pa.DataType] | None = 
         return _parquet(arrays, columns)
     except pa.ArrowException as error:
         raise _unwritable(arrays, columns) from error
+
+
+def _json(row: Row) -> str:
+    try:
+        return json.dumps(row, ensure_ascii=False, default=str, allow_nan=False)
+    except ValueError:
+        return json.dumps(finite(row), ensure_ascii=False, default=str)
+
+
+def finite(value: Any) -> Any:
+    """The value with None for NaN and infinities, in lists and objects too: JSON has none of them."""
+    if isinstance(value, dict):
+        return {name: finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _parquet(arrays: list[pa.Array], columns: list[str]) -> bytes:

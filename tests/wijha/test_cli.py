@@ -207,6 +207,15 @@ def _rewrite(path: Path, rows: list[dict[str, object]]) -> None:
         pq.write_table(pa.Table.from_pylist(rows), path)
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_ids_that_are_no_numbers_are_verified(tmp_path: Path, model: Path, suffix: str) -> None:
+    source, out = str(tmp_path / "in.jsonl"), str(tmp_path / f"out{suffix}")
+    (tmp_path / "in.jsonl").write_text('{"id": NaN, "text": "نص"}\n{"id": 1.5, "text": "نص"}\n', encoding="utf-8")
+    assert main(["predict", source, out, "--model", str(model)]) == 0
+    assert "NaN" not in (tmp_path / f"out{suffix}").read_text(encoding="utf-8", errors="replace")
+    assert main(["verify", source, out]) == 0
+
+
 def test_verify_reads_the_quarantine(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "نص"}\n{"text": 3}\n{}\n', encoding="utf-8")
     words = [str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl")]

@@ -18,7 +18,7 @@ import pytest
 from wijha import Classifier, InputError
 from wijha.cli import main
 from wijha.predict import added_columns, classify_table
-from wijha.ray_engine import _complete
+from wijha.ray_engine import _columns, _complete
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = ["أكد الوزير دعمه للحل السياسي", "رفضت الفصائل الهدنة في حلب بعد ساعات من إعلانها", "القدس"]
@@ -85,6 +85,12 @@ def test_rows_that_ray_lost_are_noticed(tmp_path: Path, archive: Path) -> None:
     _complete(archive, sources)
     with pytest.raises(InputError, match="expected 60 rows from Ray, found 30; nothing was kept"):
         _complete(archive / "year=2023", sources)
+
+
+def test_a_table_that_repeats_a_name_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table([pa.array(TEXTS), pa.array(TEXTS)], names=["text", "text"]), tmp_path / "in.parquet")
+    with pytest.raises(InputError, match="expected columns of different names"):
+        _columns(tmp_path / "in.parquet", "text")
 
 
 def _rows(folder: Path) -> list[dict[str, object]]:
