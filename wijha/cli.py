@@ -87,7 +87,9 @@ def _add_files(command: argparse.ArgumentParser) -> None:
     command.add_argument("--text-column", default="text", help="the column to classify (default: text)")
     command.add_argument("--articles", action="store_true", help="split each row into sentences first")
     command.add_argument(
-        "--format", choices=("jsonl", "csv", "parquet"), help="format of the files in the folder OUT (default: as read)"
+        "--format",
+        choices=("jsonl", "csv", "parquet"),
+        help="format of the output (default: by the suffix of OUT; in a folder OUT as read)",
     )
 
 

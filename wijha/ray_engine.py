@@ -103,7 +103,7 @@ def _sources(arguments: Namespace, out: Path) -> tuple[dict[Path, list[str]], Pa
         raise InputError(f"expected no --{given[0]} with --engine ray, found it; use --engine local for it")
     if out.exists():
         raise InputError(f"expected no output at {arguments.target} yet, found one; remove it or name another folder")
-    pairs = pair_up(arguments.sources, out, "parquet")
+    pairs = pair_up(arguments.sources, out, "parquet", folder=True)
     paths = [Path(os.path.abspath(pair.source)) for pair in pairs]
     columns = {}
     for path in paths:

@@ -305,9 +305,49 @@ def test_names_that_clash(tmp_path: Path, archive: Path, model: Path, capsys: py
         ([source, source], "expected an output other than the input"),
         ([source, str(archive / "2023" / "b.csv"), str(tmp_path / "out.csv")], "expected a folder as output"),
         ([source, str(tmp_path / "out.txt")], "expected a .jsonl, .csv or .parquet output"),
+        (
+            [str(archive / "2023" / "*.csv"), str(tmp_path / "fresh.jsonl")],
+            "expected a folder as output of a folder or",
+        ),
+        ([str(archive / "2024"), str(archive / "a.txt")], "expected a folder as output of 2 inputs"),
+        ([str(archive / "2023" / "b.*"), str(archive / "a.txt")], "expected a folder as output of a folder or glob"),
+        ([source, str(tmp_path / "out.jsonl"), "--format", "csv"], "expected a .csv output with --format csv, got"),
     ):
         assert main(["predict", *given, *words]) == 2
         assert sentence in capsys.readouterr().err
+
+
+def test_a_file_that_is_named_twice_counts_once(
+    tmp_path: Path, archive: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["predict", str(archive), "archive/a.jsonl", "out", "--model", str(model)]) == 0
+    assert sorted(str(path.relative_to("out")) for path in Path("out").rglob("*.*")) == MIRRORED
+    assert main(["predict", str(archive / "a.jsonl"), "archive/a.jsonl", "out.jsonl", "--model", str(model)]) == 0
+    assert len(_read(Path("out.jsonl"))) == len(TEXTS)
+
+
+def test_the_folder_that_one_stands_in_is_an_output(
+    tmp_path: Path, archive: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open(archive / "a.jsonl", "a", encoding="utf-8") as file:
+        file.write("{}\n")
+    for work, out in (("work", "."), ("other/below", "..")):
+        (tmp_path / work).mkdir(parents=True)
+        monkeypatch.chdir(tmp_path / work)
+        assert main(["predict", str(archive), out, "--model", str(model)]) == 0
+        assert sorted(str(path.relative_to(out)) for path in Path(out).rglob("*.*")) == MIRRORED
+        assert main(["verify", str(archive), out]) == 0
+        assert (tmp_path / f"{work.split('/')[0]}.quarantine.jsonl").exists()
+
+
+def test_names_that_are_not_utf8_are_refused(
+    tmp_path: Path, archive: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (archive / "a.jsonl").rename(os.fsdecode(os.fsencode(archive) + b"/\xc7\xc8.jsonl"))
+    assert main(["predict", str(archive), str(tmp_path / "out"), "--model", str(model)]) == 2
+    assert r"\xc7\xc8.jsonl'; rename it" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["archive"]
 
 
 def test_one_bad_file_among_many_is_told_before_anything_is_done(
