@@ -91,7 +91,7 @@ def _parquet(arrays: list[pa.Array], columns: list[str]) -> bytes:
     return sink.getvalue()
 
 
-def _unwritable(arrays: list[pa.Array], columns: list[str]) -> InputError:
+def _unwritable(arrays: list[pa.Array], columns: list[str]) -> TypesError:
     """The error of the first column that cannot be written."""
     for array, name in zip(arrays, columns, strict=True):
         try:
@@ -116,14 +116,18 @@ def _array(name: str, values: list[Any], wanted: pa.DataType | None) -> pa.Array
         raise mixed(name) from error
 
 
-def mixed(name: str) -> InputError:
+class TypesError(InputError):
+    """Rows that a .parquet output cannot hold, however often it is tried."""
+
+
+def mixed(name: str) -> TypesError:
     """The error of a column whose values have no type in common."""
-    return InputError(f"expected one type in the column {name!r} for a .parquet output, found several; write .jsonl")
+    return TypesError(f"expected one type in the column {name!r} for a .parquet output, found several; write .jsonl")
 
 
-def unfit(name: str) -> InputError:
+def unfit(name: str) -> TypesError:
     """The error of a column with values that no .parquet file holds: objects without a field, huge integers."""
-    return InputError(
+    return TypesError(
         f"expected values that a .parquet output holds in the column {name!r}, found an empty object or a huge number; "
         "write .jsonl"
     )
