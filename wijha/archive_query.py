@@ -94,9 +94,8 @@ def read_archive(source: Path, selection: Selection, column: str = "text", schem
         ):
             connection.execute(f"SET {setting}")
         try:
-            return _Query(connection, reader(source, files, columns), columns, column, selection, schema).archive(
-                topics
-            )
+            table = reader(source, files, columns)
+            return _Query(connection, table, columns, column, selection, schema).archive(topics)
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"expected whole files of predictions in {source}, got: {reason}; mend them") from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -73,16 +72,12 @@ def _json(row: Row) -> str:
     try:
         return json.dumps(row, ensure_ascii=False, default=str, allow_nan=False)
     except ValueError:
-        return json.dumps(finite(row), ensure_ascii=False, default=str)
+        return json.dumps(finite(row), ensure_ascii=False)
 
 
 def finite(value: Any) -> Any:
-    """The value with None for NaN and infinities, in lists and objects too: JSON has none of them."""
-    if isinstance(value, dict):
-        return {name: finite(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    """The value as JSON holds it: NaN and infinities, which JSON has not, are None, in lists and objects too."""
+    return json.loads(json.dumps(value, default=str), parse_constant=lambda name: None)
 
 
 def _parquet(arrays: list[pa.Array], columns: list[str]) -> bytes:

@@ -255,6 +255,8 @@ def test_values_that_no_parquet_file_holds_are_one_sentence(value: object) -> No
 def test_numbers_that_json_has_not_are_null(value: float) -> None:
     made = encode([{"n": value, "all": {"of": [1.5, value, {"it": (value,)}]}, "day": date(2024, 5, 1)}], ".jsonl")
     assert made == b'{"n": null, "all": {"of": [1.5, null, {"it": [null]}]}, "day": "2024-05-01"}\n'
+    deep = json.loads("[" * 800 + "NaN" + "]" * 800)
+    assert encode([{"n": deep}], ".jsonl").count(b"null") == 1
 
 
 @pytest.mark.parametrize("sign", "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
