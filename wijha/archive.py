@@ -9,15 +9,17 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from wijha.archive_query import SAMPLE, Cell, Selection, read_archive
+from wijha.archive_query import SAMPLE, USUAL, Archive, Cell, Selection, read_archive
 from wijha.errors import InputError
 from wijha.files import write_text
 from wijha.pages import SHARED, render
+from wijha.schema import Schema
 
-_STANCES = ("favor", "neutral", "against")  # drawn in this order where they occur, other labels behind them
+_POLAR, _OTHERS = (0, 2), (1, 3, 4)  # numbers of colours: of the two sides of a stance, of other labels in turn
 _LEFT, _WIDTH, _HEIGHT = 42, 640, 220
 
 
@@ -33,27 +35,39 @@ def add_parser(commands: Any) -> None:
     command.add_argument("--since", metavar="DATE", help="only from this day on: 2013-02-01")
     command.add_argument("--until", metavar="DATE", help="only up to this day")
     command.add_argument("--text-column", default="text", help="the column of the sentences (default: text)")
+    command.add_argument(
+        "--model",
+        type=Path,
+        help=f"the model that wrote it (default: one with the labels {', '.join(USUAL.label_names)})",
+    )
     command.set_defaults(command=report)
 
 
 def report(arguments: argparse.Namespace) -> None:
     """wijha report."""
     selection = Selection(tuple(arguments.topic or ()), tuple(arguments.outlet or ()), arguments.since, arguments.until)
-    archive_report(arguments.archive, arguments.page, selection, arguments.text_column)
+    schema = USUAL
+    if arguments.model:
+        from wijha.classifier import read_schema  # slow to import: --help must not wait for it
+
+        schema = read_schema(arguments.model)
+    archive_report(arguments.archive, arguments.page, selection, arguments.text_column, schema)
     print(f"report: {arguments.page}")
 
 
-def archive_report(source: Path, target: Path, selection: Selection | None = None, column: str = "text") -> None:
-    """Write the page on `source` to `target`.
+def archive_report(
+    source: Path, target: Path, selection: Selection | None = None, column: str = "text", schema: Schema = USUAL
+) -> None:
+    """Write the page on `source`, whose labels are those of `schema`, to `target`.
 
     What a page cannot show for want of dates, outlets or rows it says in place. Raises InputError when `source` is
     not a classified archive at all or `target` is not an .html file.
     """
-    if target.suffix != ".html":
+    if target.suffix.lower() != ".html":
         raise InputError(f"expected an .html file to write, got {target.name}; rename it")
-    archive = read_archive(source, selection or Selection(), column)
+    archive = read_archive(source, selection or Selection(), column, schema)
     texts = Texts()
-    charts = [TopicChart.of(topic, archive.cells[topic], archive.periods, texts) for topic in archive.topics]
+    charts = [TopicChart.of(topic, archive, texts) for topic in archive.topics]
     page = render(
         "archive.html.jinja",
         script=(SHARED / "archive.js").read_text(encoding="utf-8"),
@@ -89,33 +103,40 @@ class TopicChart:
     """A topic's columns over time and its table of outlets, ready to draw."""
 
     name: str
-    labels: list[str]
+    labels: dict[str, int]
+    """The labels that occur, in the order of the schema, and the numbers of their colours."""
     totals: list[dict[str, Any]]
-    """By label: count, share, point."""
+    """By label: count, share, colour, point."""
     bars: list[dict[str, Any]]
-    """Segments of the columns: x, y, width, height, colour (number of the label), point."""
+    """Segments of the columns: x, y, width, height, colour, point."""
     periods: list[dict[str, Any]]
     """Columns: name, middle, count, whether the name is printed."""
     outlets: list[dict[str, Any]]
     """Rows of the table: name, count, and by period a cell or None."""
 
     @classmethod
-    def of(cls, topic: str, cells: list[Cell], periods: list[str], texts: Texts) -> TopicChart:
+    def of(cls, topic: str, archive: Archive, texts: Texts) -> TopicChart:
         """Lay out the counts of one topic."""
+        cells, periods, name = archive.cells[topic], archive.periods, topic.replace("_", " ")
         found = {cell.label for cell in cells}
-        labels = [name for name in _STANCES if name in found] + sorted(found - set(_STANCES))
-        name = topic.replace("_", " ")
+        labels = {label: colour for label, colour in _colours(archive.schema).items() if label in found}
         count = sum(cell.count for cell in cells)
         totals = []
-        for label in labels:
+        for label, colour in labels.items():
             point = _point(texts, f"{name}: {label}", [cell for cell in cells if cell.label == label])
-            totals.append({"label": label, "share": point["count"] / count, **point})
+            totals.append({"label": label, "share": point["count"] / count, "colour": colour, **point})
         bars, columns = _columns(name, labels, cells, periods, texts)
-        return cls(name, labels, totals, bars, columns, _outlets(name, labels, cells, periods, texts))
+        return cls(name, labels, totals, bars, columns, _outlets(name, archive.schema.polar, cells, periods, texts))
+
+
+def _colours(schema: Schema) -> dict[str, int]:
+    """The labels but the absent one, each with the number of its colour."""
+    others, polar = cycle(_OTHERS), dict(zip(schema.polar, _POLAR, strict=False))
+    return {label: polar[label] if label in polar else next(others) for label in schema.label_names[1:]}
 
 
 def _columns(
-    name: str, labels: list[str], cells: list[Cell], periods: list[str], texts: Texts
+    name: str, labels: dict[str, int], cells: list[Cell], periods: list[str], texts: Texts
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Stacked columns of shares, one a period."""
     step = (_WIDTH - _LEFT) / max(len(periods), 1)
@@ -125,20 +146,22 @@ def _columns(
         here = [cell for cell in cells if cell.period == period]
         total, top, x = sum(cell.count for cell in here), 0.0, _LEFT + place * step
         columns.append({"name": period, "middle": x + step / 2, "count": total, "named": place % every == 0})
-        for number, label in enumerate(labels):
+        for label, colour in labels.items():
             mine = [cell for cell in here if cell.label == label]
             if mine:
                 point = _point(texts, f"{name}, {period}: {label}", mine, total)
                 height = _HEIGHT * point["count"] / total
                 bars.append(
-                    {"x": x + 1, "y": top, "width": max(step - 2, 1), "height": height, "colour": number, **point}
+                    {"x": x + 1, "y": top, "width": max(step - 2, 1), "height": height, "colour": colour, **point}
                 )
                 top += height
     return bars, columns
 
 
-def _outlets(name: str, labels: list[str], cells: list[Cell], periods: list[str], texts: Texts) -> list[dict[str, Any]]:
-    """A row an outlet: in each period the count, coloured by the balance of favor and against."""
+def _outlets(
+    name: str, polar: tuple[str, ...], cells: list[Cell], periods: list[str], texts: Texts
+) -> list[dict[str, Any]]:
+    """A row an outlet: in each period the count, coloured by the balance of the two sides of a stance."""
     sizes = Counter(dict.fromkeys({cell.outlet for cell in cells if cell.outlet}, 0))
     for cell in cells:
         if cell.outlet:
@@ -146,21 +169,21 @@ def _outlets(name: str, labels: list[str], cells: list[Cell], periods: list[str]
     rows = []
     for outlet, size in sorted(sizes.items(), key=lambda item: (item[0].startswith("("), -item[1], item[0])):
         mine = [cell for cell in cells if cell.outlet == outlet]
-        total = _balanced(texts, f"{name}, {outlet}", mine)
+        total = _balanced(texts, f"{name}, {outlet}", mine, polar)
         groups = [[cell for cell in mine if cell.period == period] for period in periods]
         shown = [
-            _balanced(texts, f"{name}, {outlet}, {period}", group) if group else None
+            _balanced(texts, f"{name}, {outlet}, {period}", group, polar) if group else None
             for period, group in zip(periods, groups, strict=True)
         ]
         rows.append({"name": outlet, "count": size, "total": total, "cells": shown})
     return rows
 
 
-def _balanced(texts: Texts, title: str, cells: list[Cell]) -> dict[str, Any]:
+def _balanced(texts: Texts, title: str, cells: list[Cell], polar: tuple[str, ...]) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     for cell in cells:
         counts[cell.label] += cell.count
-    balance = (counts["favor"] - counts["against"]) / max(counts.total(), 1)
+    balance = (counts[polar[0]] - counts[polar[1]]) / max(counts.total(), 1) if len(polar) == 2 else 0
     note = ", ".join(f"{label} {count}" for label, count in sorted(counts.items()))
     return _point(texts, f"{title} ({note})", cells) | {"balance": balance}
 

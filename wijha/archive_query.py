@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import glob
 import tempfile
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from wijha.archive_source import archive_files, column_names, quoted, reader, trimmed
+from wijha.archive_source import archive_files, column_names, quoted, reader, text_literal, trimmed
+from wijha.chunks import shown
 from wijha.errors import InputError
 from wijha.extras import need
+from wijha.schema import Label, Schema
 
 OUTLETS, PERIODS, SAMPLE = 12, 36, 6
-ABSENT = "absent"
+USUAL = Schema((), tuple(map(Label, ("absent", "neutral", "favor", "against"))), ("favor", "against"))
+"""The labels of an archive whose model is not named."""
 OTHERS, NO_OUTLET = "(other outlets)", "(no outlet)"
 _SUFFIX = "_stance"
 _UNITS = (("day", 1, "%Y-%m-%d"), ("month", 30, "%Y-%m"), ("quarter", 91, ""), ("year", 365, "%Y"))
@@ -63,15 +65,20 @@ class Archive:
     unit: str
     cells: dict[str, list[Cell]]
     has_outlets: bool
+    schema: Schema
+    """The labels: the first is the absent one."""
     notes: list[str] = field(default_factory=list)
     """What cannot be shown, and why: a sentence each."""
 
 
-def read_archive(source: Path, selection: Selection, column: str = "text") -> Archive:
-    """Aggregate the files of `source`. Raises InputError when they are not what `wijha predict` writes."""
+def read_archive(source: Path, selection: Selection, column: str = "text", schema: Schema = USUAL) -> Archive:
+    """Aggregate the files of `source`, whose labels are those of `schema`.
+
+    Raises InputError when they are not what `wijha predict` writes, or hold other labels.
+    """
     duckdb = need("duckdb", "report")
     files = archive_files(source)
-    columns = column_names(files[0])
+    columns = column_names(source, files)
     topics = [name.removesuffix(_SUFFIX) for name in columns if name.endswith(_SUFFIX)]
     if not topics or column not in columns:
         raise InputError(
@@ -87,7 +94,8 @@ def read_archive(source: Path, selection: Selection, column: str = "text") -> Ar
         ):
             connection.execute(f"SET {setting}")
         try:
-            return _Query(connection, files, columns, column, selection).archive(topics)
+            table = reader(source, files, columns)
+            return _Query(connection, table, columns, column, selection, schema).archive(topics)
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"expected whole files of predictions in {source}, got: {reason}; mend them") from error
@@ -95,16 +103,21 @@ def read_archive(source: Path, selection: Selection, column: str = "text") -> Ar
 
 class _Query:
     def __init__(
-        self, connection: Any, files: list[Path], columns: list[str], column: str, selection: Selection
+        self,
+        connection: Any,
+        table: str,
+        columns: list[str],
+        column: str,
+        selection: Selection,
+        schema: Schema,
     ) -> None:
-        self.run = connection.execute
+        self.run, self.schema = connection.execute, schema
         self.columns, self.selection, self.notes = columns, selection, list[str]()
-        names = [glob.escape(str(path)) for path in files]
         text, outlet = quoted(column), "outlet" in columns
         day = f"CAST(try_strptime(left(CAST(date AS VARCHAR), 10), {_DATES}) AS DATE)" if "date" in columns else "NULL"
         self.run(
             f"CREATE TEMP VIEW archive AS SELECT *, CAST({text} AS VARCHAR) AS the_text, {day} AS the_day, "
-            f"{trimmed('outlet') if outlet else 'NULL'} AS the_outlet FROM {reader(files[0], columns, names)}"
+            f"{trimmed('outlet') if outlet else 'NULL'} AS the_outlet FROM {table}"
         )
         self.where, self.values = self._conditions()
 
@@ -129,7 +142,8 @@ class _Query:
         for topic in self.selection.topics:
             if topic not in known:
                 self.notes.append(f"No topic {topic!r} in the archive; it has {', '.join(known)}.")
-        sums = ", ".join([f"count(*) FILTER ({_present(topic)})" for topic in topics] or ["0"])
+        self._check_labels(topics)
+        sums = ", ".join([f"count(*) FILTER ({self._present(topic)})" for topic in topics] or ["0"])
         total, *present = self.run(f"SELECT count(*), {sums} FROM archive WHERE {self.where}", self.values).fetchone()
         counts = dict(zip(topics, present, strict=False))
         if not total:
@@ -141,7 +155,21 @@ class _Query:
         unit, periods = self._periods(shown)
         outlets = self._outlets(shown)
         cells = {topic: self._cells(topic, unit, periods, outlets) for topic in shown}
-        return Archive(total, shown, counts, periods, unit, cells, bool(outlets), self.notes)
+        return Archive(total, shown, counts, periods, unit, cells, bool(outlets), self.schema, self.notes)
+
+    def _check_labels(self, topics: list[str]) -> None:
+        """Raises InputError when a topic has a label that is none of the schema's."""
+        known = ", ".join(map(text_literal, ("", *self.schema.label_names)))
+        sums = [f"min({_stance(topic)}) FILTER ({_stance(topic)} NOT IN ({known}))" for topic in topics] or ["NULL"]
+        found = [label for label in self.run(f"SELECT {', '.join(sums)} FROM archive").fetchone() if label is not None]
+        if found:
+            raise InputError(
+                f"expected the labels {', '.join(self.schema.label_names)} in the archive, found {shown(found[:1])}; "
+                "pass the model that wrote it as --model FOLDER"
+            )
+
+    def _present(self, topic: str) -> str:
+        return f"{_stance(topic)} NOT IN ({text_literal(self.schema.absent)}, '')"
 
     def _periods(self, topics: list[str]) -> tuple[str, list[str]]:
         """The finest unit that gives few enough columns, and their names, from the first day to the last."""
@@ -150,7 +178,7 @@ class _Query:
         if "date" not in self.columns:
             self.notes.append("No charts over time: the archive has no column date.")
             return "", []
-        seen = " OR ".join(_present(topic) for topic in topics)
+        seen = " OR ".join(self._present(topic) for topic in topics)
         first, last, dated, rows = self.run(
             f"SELECT min(the_day), max(the_day), count(the_day), count(*) FROM archive WHERE ({seen}) AND {self.where}",
             self.values,
@@ -175,7 +203,7 @@ class _Query:
         if "outlet" not in self.columns:
             self.notes.append("No tables by outlet: the archive has no column outlet.")
             return []
-        seen = " OR ".join(_present(topic) for topic in topics)
+        seen = " OR ".join(self._present(topic) for topic in topics)
         rows = self.run(
             f"SELECT the_outlet, count(*) AS n FROM archive WHERE ({seen}) AND {self.where} AND the_outlet IS NOT NULL "
             f"GROUP BY 1 ORDER BY n DESC, 1 LIMIT {OUTLETS}",
@@ -186,7 +214,6 @@ class _Query:
         return [name for name, _ in rows]
 
     def _cells(self, topic: str, unit: str, periods: list[str], outlets: list[str]) -> list[Cell]:
-        stance = f"CAST({quoted(topic + _SUFFIX)} AS VARCHAR)"
         period = f"{_NAMES[unit]}" if unit else "''"
         listed = ", ".join(["?"] * len(outlets))
         outlet = (
@@ -197,9 +224,9 @@ class _Query:
         )
         note = "concat_ws(' · ', the_outlet, CAST(the_day AS VARCHAR))"
         rows = self.run(
-            f"SELECT {stance}, {outlet}, coalesce({period}, '') AS period, count(*), "
+            f"SELECT {_stance(topic)}, {outlet}, coalesce({period}, '') AS period, count(*), "
             f"min_by([left(the_text, 1000), {note}], hash(the_text), {SAMPLE}) "
-            f"FROM archive WHERE {_present(topic)} AND {self.where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+            f"FROM archive WHERE {self._present(topic)} AND {self.where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
             [*outlets, *self.values],
         ).fetchall()
         return [
@@ -223,5 +250,5 @@ def _period(ordinal: int, unit: str) -> str:
     return f"{day.year}-Q{(day.month + 2) // 3}" if unit == "quarter" else day.strftime(names[unit])
 
 
-def _present(topic: str) -> str:
-    return f"CAST({quoted(topic + _SUFFIX)} AS VARCHAR) NOT IN ('{ABSENT}', '')"
+def _stance(topic: str) -> str:
+    return f"CAST({quoted(topic + _SUFFIX)} AS VARCHAR)"

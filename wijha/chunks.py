@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from wijha.text import sentences
 
 _NAMES_SHOWN = 10
 _NAME_LENGTH = 30
+NOTHING_ADDED, RENAME = "no column that is to be added", "rename or drop it"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Options:
     """Stop at the first bad row instead of setting it aside."""
     chunk_rows: int = WINDOW
     """Rows a chunk: what a kill can lose."""
+    added: tuple[str, ...] = ()
+    """The columns that are to be added: no row may have one."""
 
 
 @dataclass
@@ -65,17 +68,17 @@ def chunks(source: Path, options: Options) -> Iterator[Chunk]:
         yield chunk
 
 
-def look(source: Path, options: Options, added: Sequence[str] = ()) -> None:
+def look(source: Path, options: Options) -> None:
     """Read up to the first good row. Raises InputError when there is none: then the file as a whole is not as expected.
 
-    A missing column of a .csv or .parquet file is missing everywhere; other files are read to their end for it. Nor may
-    the row have one of the columns that are `added`.
+    A missing column of a .csv or .parquet file is missing everywhere; other files are read to their end for it. A
+    column that is to be added refuses the file where the first good row has it, and later only the row.
     """
     first: InputError | None = None
     for record in records(source):
-        fault = accept(record, options)[1]
+        fault = accept(record, replace(options, added=()))[1]
         if fault is None:
-            check_new(source, record.row, added)
+            check_new(source, record.row, options.added)
             return
         first = first or InputError(fault.at(source, record.number))
         everywhere = record.fault is None and options.column not in record.row
@@ -84,7 +87,7 @@ def look(source: Path, options: Options, added: Sequence[str] = ()) -> None:
     raise first or InputError(f"expected rows with text in {source}, found none; check the file")
 
 
-def check_new(source: Path, row: Container[str], added: Sequence[str]) -> None:
+def check_new(source: Path, row: Container[str], added: Iterable[str]) -> None:
     """Raises InputError when a row, or the names of a table's columns, hold a name that is to be added."""
     if there := [name for name in added if name in row]:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
@@ -96,7 +99,7 @@ def check_new(source: Path, row: Container[str], added: Sequence[str]) -> None:
 
 def accept(record: Record, options: Options) -> tuple[list[Row], Fault | None]:
     """The rows to classify that come from a record, or what is wrong with it."""
-    fault = record.fault or text_fault(record.row, options.column)
+    fault = record.fault or text_fault(record.row, options.column) or _added_fault(record.row, options.added)
     if fault:
         return [], fault
     if not options.articles:
@@ -118,6 +121,11 @@ def text_fault(row: Row, column: str) -> Fault | None:
     return Fault("a text", "NUL characters in it", "mend or drop the row") if "\0" in text else None
 
 
+def _added_fault(row: Row, added: Container[str]) -> Fault | None:
+    name = next((name for name in row if name in added), None)
+    return None if name is None else Fault(NOTHING_ADDED, name, RENAME)
+
+
 def shown(columns: list[Any]) -> str:
     """The names of columns, or how many where one may be text of the data, as in the first line of a bare .csv."""
     first = columns[:_NAMES_SHOWN]
@@ -127,8 +135,9 @@ def shown(columns: list[Any]) -> str:
 
 
 def split_article(row: Row, column: str, number: int) -> list[Row]:
-    """One row a sentence; `document` is the row's id or its number, `sentence` counts from 0 within it."""
-    document = row.get("id", number)
+    """One row a sentence; `document` is the row's id, or its number where that is missing or empty, as text; `sentence`
+    counts from 0 within it."""
+    document = str(number if row.get("id") in (None, "") else row["id"])
     return [
         {**row, column: sentence, "document": document, "sentence": place}
         for place, sentence in enumerate(sentences(row[column]))

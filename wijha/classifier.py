@@ -115,7 +115,7 @@ class Classifier:
         return list(self._stream(texts)) if isinstance(texts, list) else self._stream(texts)
 
     def _stream(self, texts: Iterable[str]) -> Iterator[Prediction]:
-        for window in windows(texts):
+        for window in windows(only_texts(texts)):
             for text, rows in zip(window, self.probabilities(window), strict=True):
                 yield Prediction(text, self._named(rows))
 
@@ -138,10 +138,7 @@ class Classifier:
     def logits(self, texts: list[str]) -> np.ndarray:
         """Raw outputs for a window of texts, shape (texts, topics, labels); of two models, the logarithm of their mean
         probabilities."""
-        for number, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise InputError(f"expected a text, got {type(text).__name__} at position {number}; give only str")
-        return self.logits_of(self.read(texts))
+        return self.logits_of(self.read(list(only_texts(texts))))
 
     def read(self, texts: Sequence[str]) -> list[Read]:
         """Tokenise for the model that reads first: the part of the work that another thread can do before."""
@@ -168,6 +165,14 @@ class Classifier:
         from transformers import AutoTokenizer  # seconds: not for those who only classify
 
         return AutoTokenizer.from_pretrained(self.folder, local_files_only=True, trust_remote_code=False)
+
+
+def only_texts(texts: Iterable[str]) -> Iterator[str]:
+    """The texts as they come. Raises InputError with the position, from 0, of the first that is none."""
+    for number, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"expected a text, got {type(text).__name__} at position {number}; give only str")
+        yield text
 
 
 def in_doubt(probabilities: np.ndarray, least: float = DOUBT) -> np.ndarray:

@@ -12,12 +12,12 @@ from wijha.errors import InputError
 
 _FORMATS = ".txt, .jsonl, .csv (each also .gz, .xz, .zst) or .parquet"
 _NOTES = """\
-Bad rows (broken JSON, no text, a wrong number of cells, not UTF-8) go to OUT.quarantine.jsonl with their line and the
-reason, and the job goes on. Finished chunks wait in OUT.job/ until all are there; after a kill, --resume goes on and
-gives the very same bytes. Behind an input that breaks off, --resume keeps the rows of the inputs before it once it is
-mended. A text cell of a .csv output that begins with = + - @ (fullwidth too), a tab or a line end gets an apostrophe in
-front, so that no spreadsheet runs it. Exit codes: 0 done, 2 something is not as expected, 130 and 143 stopped by Ctrl-C
-and SIGTERM.
+Bad rows (broken JSON, no text, a wrong number of cells, not UTF-8, a column that is to be added) go to
+OUT.quarantine.jsonl with their line and the reason, and the job goes on. Finished chunks wait in OUT.job/ until all
+are there; after a kill, --resume goes on and gives the very same bytes. Behind an input that breaks off, --resume
+keeps the rows of the inputs before it once it is mended. A text cell of a .csv output that begins with = + - @
+(fullwidth too), a tab or a line end gets an apostrophe in front, so that no spreadsheet runs it. Exit codes: 0 done, 2
+something is not as expected, 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
 
@@ -87,7 +87,9 @@ def _add_files(command: argparse.ArgumentParser) -> None:
     command.add_argument("--text-column", default="text", help="the column to classify (default: text)")
     command.add_argument("--articles", action="store_true", help="split each row into sentences first")
     command.add_argument(
-        "--format", choices=("jsonl", "csv", "parquet"), help="format of the files in the folder OUT (default: as read)"
+        "--format",
+        choices=("jsonl", "csv", "parquet"),
+        help="format of the output (default: by the suffix of OUT; in a folder OUT as read)",
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ _EXAMPLE = (
     "أكد المبعوث الأممي أن لا حل عسكريا للأزمة في سوريا، ودعا الأطراف إلى العودة إلى مفاوضات جنيف. "
     "ورفضت الفصائل الهدنة المقترحة في حلب. وتناول الاجتماع أيضا أسعار القمح."
 )
-_COLOURS = {"favor": "0 101 168", "against": "194 80 10"}  # other labels grey
+_POLAR, _OTHER = ("0 101 168", "194 80 10"), "107 116 128"  # colours of the two sides of a stance, of other labels
 _STYLE = """
 .article { direction: rtl; text-align: start; font-size: 1.08rem; line-height: 2; }
 .article p { margin: 0 0 .5rem; padding: .2rem .7rem; border-inline-start: 4px solid transparent; }
@@ -86,7 +87,8 @@ def build(gradio: Any, classifier: Classifier) -> Any:
         def show(predictions: list[Prediction], bound: float) -> tuple[Any, ...]:
             rows = table_rows(predictions, bound)
             button = gradio.DownloadButton(value=str(save(rows)) if rows else None, interactive=bool(rows))
-            return marked_html(predictions, bound, classifier.schema.absent), table_html(rows), button
+            schema = classifier.schema
+            return marked_html(predictions, bound, schema.absent, schema.polar), table_html(rows), button
 
         def read(path: str | None) -> str:
             try:
@@ -117,14 +119,15 @@ def classified(text: str, classifier: Classifier) -> list[Prediction]:
     return classifier.classify(found)
 
 
-def marked_html(predictions: list[Prediction], least: float, absent: str) -> str:
-    """The sentences as HTML, each with a tag for every topic that is there with a probability of `least` or more."""
-    paragraphs = []
+def marked_html(predictions: list[Prediction], least: float, absent: str, polar: Sequence[str] = ()) -> str:
+    """The sentences as HTML, each with a tag for every topic that is there with a probability of `least` or more; the
+    labels `polar`, the two sides of a stance, have colours of their own."""
+    paragraphs, hues = [], dict(zip(polar, _POLAR, strict=False))
     for prediction in predictions:
         tags, hue = [], "0 0 0 / 0"
         for name, topic in prediction.topics.items():
             if topic.label != absent and topic.score >= least:
-                hue = _COLOURS.get(topic.label, "107 116 128")
+                hue = hues.get(topic.label, _OTHER)
                 words = escape(f"{name.replace('_', ' ')}: {topic.label} {topic.score:.2f}")
                 tags.append(f'<span class="tag" style="--hue: {hue}">{words}</span>')
         text = f'<bdi dir="auto" lang="ar">{escape(prediction.text)}</bdi>'

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
@@ -25,8 +25,8 @@ from wijha.joining import join
 from wijha.ledger import Entry, Ledger, UnfinishedError, writing
 from wijha.paths import Pair, Places
 from wijha.predict import added_columns, computed, named
-from wijha.records import Row, row_count
-from wijha.writing import encode
+from wijha.records import Row, row_count, suffix_of
+from wijha.writing import TypesError, encode
 
 States = dict[Pair, dict[str, Any]]  # the inputs in order, each as it was when the job began
 
@@ -80,10 +80,11 @@ def run(
     behind finished chunks or the disk is full, and passes Interrupted on; after both `resume` goes on and gives the
     very same bytes.
     """
+    settings = asdict(options) | {"runtime": classifier.runtime_name, "outputs": [pair.suffix for pair in pairs]}
+    options = replace(options, added=_added(options, classifier))
     for pair in pairs:
-        look(pair.source, options, _added(options, classifier))
+        look(pair.source, options)
     begun = dict(zip(pairs, input_states(pairs), strict=True))
-    settings = asdict(options) | {"runtime": classifier.runtime_name, "outputs": [pair.target.suffix for pair in pairs]}
     identity = {"inputs": list(begun.values()), "model": model_state(classifier.folder), "options": settings}
     with closing(Ledger(places.job)) as ledger:
         with writing(places.job):
@@ -105,17 +106,21 @@ def run(
             if not (rows := _counts(ledger).rows_in):
                 ledger.remove()
                 raise
-            raise UnfinishedError(f"{error}; {_how_to_go_on(rows, places, len(pairs))}") from error
+            raise UnfinishedError(f"{error}; {_how_to_go_on(error, rows, places, len(pairs))}") from error
     return counts
 
 
-def _added(options: Options, classifier: Classifier) -> list[str]:
+def _added(options: Options, classifier: Classifier) -> tuple[str, ...]:
     """Names of the columns that no input may have."""
-    return [*added_columns(classifier.schema), *(("document", "sentence") if options.articles else ())]
+    return (*added_columns(classifier.schema), *(("document", "sentence") if options.articles else ()))
 
 
-def _how_to_go_on(rows: int, places: Places, inputs: int) -> str:
+def _how_to_go_on(error: InputError, rows: int, places: Places, inputs: int) -> str:
     """What a job that met a bad input keeps, and for what."""
+    if isinstance(error, TypesError):
+        return (
+            f"name another output for it, or mend the rows and begin again with --restart; {places.job} is unfinished"
+        )
     kept = "goes on if the input is as it was" if inputs == 1 else "keeps those of the inputs before a mended one"
     return f"{rows:,} finished rows stay in {places.job}: --resume {kept}, --restart or another output begins again"
 
@@ -186,7 +191,7 @@ def _check_unchanged(pair: Pair, begun: States) -> None:
 
 def _write(ledger: Ledger, places: Places, number: int, pair: Pair, chunk: Chunk, added: Iterable[Row]) -> None:
     rows = [{**row, **found} for row, found in zip(chunk.rows, added, strict=True)]
-    part = encode(rows, pair.target.suffix, _types(pair)) if rows else b""
+    part = encode(rows, pair.suffix, _types(pair)) if rows else b""
     bad = [json.dumps(quarantine_entry(pair.name, record), ensure_ascii=False) + "\n" for record in chunk.faults]
     entry = Entry(number, pair.name, chunk.first, chunk.last, chunk.rows_in, len(rows), len(bad), "")
     with writing(places.job):
@@ -195,7 +200,7 @@ def _write(ledger: Ledger, places: Places, number: int, pair: Pair, chunk: Chunk
 
 def _types(pair: Pair) -> dict[str, Any]:
     """Types of the columns that pass from a .parquet input to a .parquet output."""
-    if pair.source.suffix != ".parquet" or pair.target.suffix != ".parquet":
+    if suffix_of(pair.source) != ".parquet" or pair.suffix != ".parquet":
         return {}
     return {field.name: field.type for field in pq.read_schema(pair.source)}
 

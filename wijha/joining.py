@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from pathlib import Path
 
 from wijha.files import replacing, sync
 from wijha.ledger import Entry, Ledger
@@ -16,7 +15,7 @@ def join(ledger: Ledger, pairs: Sequence[Pair], places: Places) -> None:
     """The parts as outputs, the bad rows as the quarantine; each file is replaced when the new one is whole."""
     by_name = {pair.name: pair for pair in pairs}
     for name, group in groupby(ledger.entries(), key=lambda entry: entry.input):
-        _join_one(ledger, [entry for entry in group if entry.rows_out], by_name[name].target)
+        _join_one(ledger, [entry for entry in group if entry.rows_out], by_name[name])
     if not any(entry.quarantined for entry in ledger.entries()):
         places.quarantine.unlink(missing_ok=True)
         sync(places.quarantine.parent)
@@ -26,12 +25,12 @@ def join(ledger: Ledger, pairs: Sequence[Pair], places: Places) -> None:
             file.write(ledger.quarantined(entry))
 
 
-def _join_one(ledger: Ledger, entries: Sequence[Entry], target: Path) -> None:
-    shared = None
-    for entry in entries if target.suffix != ".jsonl" else ():
-        one = head(ledger.part(entry), target.suffix)
+def _join_one(ledger: Ledger, entries: Sequence[Entry], pair: Pair) -> None:
+    shared, suffix, target = None, pair.suffix, pair.target
+    for entry in entries if suffix != ".jsonl" else ():
+        one = head(ledger.part(entry), suffix)
         shared = one if shared is None else merge(shared, one)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(target) as file, Joined(file, target.suffix, shared) as joined:
+    with replacing(target) as file, Joined(file, suffix, shared) as joined:
         for entry in entries:
             joined.add(ledger.part(entry))

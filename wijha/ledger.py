@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -20,6 +21,8 @@ from typing import Any, BinaryIO
 
 from wijha.errors import InputError
 from wijha.files import create, sync, write_json
+
+_PART = re.compile(r"\d{8,}\.(part|quarantine)(\.tmp)?")  # what `add` writes
 
 
 class UnfinishedError(InputError):
@@ -113,7 +116,8 @@ class Ledger:
         first = next(self.entries(), None)
         if changed and (changed != ["inputs"] or self.finished or first is None or first.input not in same):
             raise InputError(
-                f"expected the {' and '.join(changed)} that the job in {self.folder} began with, found others; "
+                f"expected the {' and '.join(changed)} that the job in {self.folder} began with, "
+                f"found {_differences(before.get('options'), now['options']) or 'others'}; "
                 "go back to them or begin again with --restart"
             )
         return same
@@ -201,7 +205,7 @@ class Ledger:
     def _clear(self) -> None:
         """Parts first, job.json last: a kill between leaves a job, not debris."""
         self.count = self.rows_in = 0
-        parts = [path for path in self.folder.iterdir() if path.name.split(".")[0].isdigit()]
+        parts = [path for path in self.folder.iterdir() if _PART.fullmatch(path.name)]
         for path in [*parts, *(self.folder / name for name in ("ledger.jsonl", ".job.json.part", "job.json"))]:
             path.unlink(missing_ok=True)
 
@@ -210,6 +214,18 @@ class Ledger:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _differences(before: Any, now: dict[str, Any]) -> str:
+    """The options that are not as they were, with both values; nothing where all are."""
+    was = before if isinstance(before, dict) else {}
+    changed = [name for name in now if was.get(name) != now[name]]
+    return ", ".join(f"{name} {_short(now[name])} instead of {_short(was.get(name))}" for name in changed)
+
+
+def _short(value: Any) -> str:
+    """A list, as of the formats of many outputs, by its different members."""
+    return " ".join(sorted(set(map(str, value)))) if isinstance(value, list) else repr(value)
 
 
 def _without_link(path: Path | str, flags: int) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wijha.errors import InputError
-from wijha.records import COMPRESSED, SUFFIXES, suffix_of
+from wijha.records import SUFFIXES, form_of, packing_of, suffix_of
 from wijha.writing import target_suffix
 
 _MAGIC = ("*", "?", "[")
@@ -23,6 +23,11 @@ class Pair:
     source: Path
     target: Path
 
+    @property
+    def suffix(self) -> str:
+        """The format of the output."""
+        return target_suffix(self.target)
+
 
 @dataclass(frozen=True)
 class Places:
@@ -33,25 +38,33 @@ class Places:
     @property
     def job(self) -> Path:
         """Folder of the unfinished job."""
-        return self.out.with_name(f"{self.out.name}.job")
+        return self._beside(".job")
 
     @property
     def quarantine(self) -> Path:
         """File of the rows that were set aside."""
-        return self.out.with_name(f"{self.out.name}.quarantine.jsonl")
+        return self._beside(".quarantine.jsonl")
+
+    def _beside(self, ending: str) -> Path:
+        """A path beside OUT, which has a name of its own even where it is given as `.` or `..`."""
+        out = self.out if self.out.name.strip(".") else Path(os.path.abspath(self.out))
+        return out.parent / f"{out.name}{ending}"
 
 
-def pair_up(sources: Sequence[str], out: Path, form: str | None = None) -> list[Pair]:
-    """Every input with its output.
+def pair_up(sources: Sequence[str], out: Path, form: str | None = None, folder: bool = False) -> list[Pair]:
+    """Every input with its output; a file that is named twice counts once.
 
-    One plain file goes to the file `out`. Several, a folder or a glob go to the folder `out`, under the names that
-    they have below what is common to them, in their own format (.txt becomes .jsonl) or in that of `form`.
-    Raises InputError when there is none, when two would share an output or one would leave the folder.
+    One plain file goes to the file `out`, unless that is to be a `folder`. Several, a folder or a glob go to the folder
+    `out`, under the names that they have below what is common to them, in their own format (.txt becomes .jsonl) or in
+    that of `form`. Raises InputError when there is none, when `out` is not what it is to be, when two would share an
+    output or one would leave the folder.
     """
     found = [_expand(source, out) for source in sources]
-    files = list(dict.fromkeys(file for _, _, several in found for file in several))
-    if len(files) == 1 and not any(folder for folder, _, _ in found) and not out.is_dir():
-        target_suffix(out)
+    files = list({os.path.abspath(file): file for _, _, several in found for file in several}.values())
+    if len(files) == 1 and not any(several for several, _, _ in found) and not out.is_dir() and not folder:
+        suffix = target_suffix(out)
+        if form and suffix != f".{form}":
+            raise InputError(f"expected a .{form} output with --format {form}, got {out}; rename it or drop --format")
         pairs = [Pair(files[0].name, files[0], out)]
     else:
         root = Path(os.path.commonpath([root for _, root, _ in found]))
@@ -82,13 +95,12 @@ def _is_input(path: Path, root: Path, out: Path) -> bool:
     places = Places(out)
     inside = out in path.parents or places.job in path.parents or path == places.quarantine
     hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-    form = Path(path.stem).suffix if path.suffix in COMPRESSED else path.suffix
-    return form in SUFFIXES and path.is_file() and not inside and not hidden
+    return form_of(path) in SUFFIXES and path.is_file() and not inside and not hidden
 
 
 def _mirrored(source: Path, root: Path, out: Path, form: str | None) -> Pair:
     name = Path(os.path.abspath(source)).relative_to(root)
-    plain = name.with_suffix("") if name.suffix in COMPRESSED else name
+    plain = name.with_suffix("") if packing_of(name) else name
     suffix = f".{form}" if form else suffix_of(source)
     target = out / plain.with_suffix(".jsonl" if suffix == ".txt" else suffix)
     if not target.parent.resolve().is_relative_to(out.resolve()):
@@ -97,10 +109,13 @@ def _mirrored(source: Path, root: Path, out: Path, form: str | None) -> Pair:
 
 
 def _check(pairs: Sequence[Pair], out: Path) -> None:
-    if len(pairs) > 1 and (out.is_file() or out.suffix in SUFFIXES):
-        raise InputError(f"expected a folder as output of {len(pairs)} inputs, got {out}; name a folder")
+    inputs = f"{len(pairs)} inputs" if len(pairs) > 1 else "a folder or glob"
+    if pairs[0].target != out and (out.is_file() or form_of(out) in SUFFIXES):
+        raise InputError(f"expected a folder as output of {inputs}, got {out}; name a folder")
     sources, targets = {pair.source.resolve() for pair in pairs}, dict[Path, Pair]()
     for pair in pairs:
+        _check_text(pair.source)
+        _check_text(pair.target)
         if pair.target.resolve() in sources:
             raise InputError(f"expected an output other than the input {pair.target}; name another")
         other = targets.setdefault(pair.target, pair)
@@ -108,3 +123,11 @@ def _check(pairs: Sequence[Pair], out: Path) -> None:
             raise InputError(
                 f"expected inputs of different names, {other.name} and {pair.name} both go to {pair.target}; rename one"
             )
+
+
+def _check_text(path: Path) -> None:
+    """Raises InputError when a path is no text: it could be neither noted nor printed."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"expected a path in UTF-8, found {os.fsencode(path)!r}; rename it") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +22,10 @@ from wijha.chunks import check_new, shown
 from wijha.classifier import Classifier, default_model
 from wijha.errors import InputError
 from wijha.extras import need
+from wijha.jobs import Interrupted
 from wijha.paths import pair_up
 from wijha.predict import added_columns, classify_table
+from wijha.records import SUFFIXES, check_names, form_of, suffix_of
 
 _ROWS_A_BATCH = 4_096
 _LOCAL_ONLY = ("articles", "strict", "resume", "restart", "format")
@@ -71,6 +74,9 @@ def predict_with_ray(arguments: Namespace) -> None:
         rows.write_parquet(str(unfinished), partition_cols=_partitions(sources[0], root) or None)
         _complete(unfinished, sources)
         os.replace(unfinished, out)
+    except Interrupted as stop:
+        stop.note = "stopped: Ray keeps nothing of a job that is not done; run it again"
+        raise
     except (ray.exceptions.RayError, OSError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         raise InputError(f"expected Ray to write {out}, got: {reason}; mend that and run it again") from error
@@ -86,12 +92,23 @@ def _ray() -> Any:
 
 
 def _start(ray: Any, workers: int) -> None:
-    """The cluster of RAY_ADDRESS, else this machine. Each worker holds a CPU; one more has to read and write."""
+    """The cluster of RAY_ADDRESS, else this machine. Each worker holds a CPU; one more has to read and write.
+
+    SIGTERM stays what it was: Ray would end the process by itself.
+    """
     quiet = {"ignore_reinit_error": True, "log_to_driver": False, "logging_level": "ERROR"}
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(**quiet)
+    address, handler = os.environ.get("RAY_ADDRESS"), signal.getsignal(signal.SIGTERM)
+    if address:
+        try:
+            ray.init(**quiet)
+        except ConnectionError as error:
+            raise InputError(
+                f"expected a Ray cluster at RAY_ADDRESS={address}, found none; run ray start --head or unset it"
+            ) from error
     else:
         ray.init(num_cpus=max(os.cpu_count() or 1, workers + 1), include_dashboard=False, **quiet)
+    if signal.getsignal(signal.SIGTERM) is not handler:
+        signal.signal(signal.SIGTERM, handler)
     if (found := int(ray.cluster_resources().get("CPU", 0))) <= workers:
         raise InputError(f"expected more than {workers} CPUs for {workers} workers, found {found}; lower --workers")
 
@@ -100,13 +117,15 @@ def _sources(arguments: Namespace, out: Path) -> tuple[dict[Path, list[str]], Pa
     """The input files, checked, with their columns; and the folder below which their paths tell partitions."""
     if given := [name for name in _LOCAL_ONLY if getattr(arguments, name)]:
         raise InputError(f"expected no --{given[0]} with --engine ray, found it; use --engine local for it")
+    if form_of(out) in SUFFIXES:
+        raise InputError(f"expected a folder as output of --engine ray, got {arguments.target}; name a folder")
     if out.exists():
         raise InputError(f"expected no output at {arguments.target} yet, found one; remove it or name another folder")
-    pairs = pair_up(arguments.sources, out, "parquet")
+    pairs = pair_up(arguments.sources, out, "parquet", folder=True)
     paths = [Path(os.path.abspath(pair.source)) for pair in pairs]
     columns = {}
     for path in paths:
-        if path.suffix != ".parquet":
+        if suffix_of(path) != ".parquet":
             raise InputError(f"expected .parquet files for --engine ray, got {path.name}; convert it")
         columns[path] = _columns(path, arguments.text_column)
     return columns, paths[0].parents[len(Path(pairs[0].name).parts) - 1]
@@ -118,6 +137,7 @@ def _columns(path: Path, column: str) -> list[str]:
         names: list[str] = pq.read_schema(path).names
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"expected a whole .parquet file at {path}, got another; write it again") from error
+    check_names(names, path)
     if column not in names:
         raise InputError(f"expected a column {column!r} in {path}, found {shown(names)}; pass --text-column NAME")
     return names

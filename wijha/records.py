@@ -51,10 +51,21 @@ class Record(NamedTuple):
     """The line of a bad row, undecodable bytes as lone surrogates."""
 
 
+def packing_of(path: Path) -> str:
+    """How a file is compressed by its name, in lower case: .gz, .xz, .zst or nothing."""
+    suffix = path.suffix.lower()
+    return suffix if suffix in COMPRESSED else ""
+
+
+def form_of(path: Path) -> str:
+    """What a file's name says of its format, in lower case: .txt of a.txt and of A.TXT.GZ."""
+    return (Path(path.stem) if packing_of(path) else path).suffix.lower()
+
+
 def suffix_of(path: Path) -> str:
     """The format of a file by its name, compressed or not. Raises InputError for a format that is not ours."""
-    suffix = Path(path.stem).suffix if path.suffix in COMPRESSED else path.suffix
-    if suffix not in SUFFIXES or (suffix == ".parquet" and path.suffix in COMPRESSED):
+    suffix = form_of(path)
+    if suffix not in SUFFIXES or (suffix == ".parquet" and packing_of(path)):
         raise InputError(
             f"expected a {', '.join(SUFFIXES)} file, got {path.name}; convert it "
             f"({', '.join(COMPRESSED)} behind the first three is read too)"
@@ -90,7 +101,7 @@ def records(path: Path) -> Iterator[Record]:
         raise InputError(f"expected a file at {path}, found a folder; name a file in it") from error
     except _BROKEN as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        kind = "".join(path.suffixes[-2:]) if path.suffix in COMPRESSED else path.suffix
+        kind = form_of(path) + packing_of(path)
         raise InputError(
             f"expected a whole {kind} file at {path}, got after row {number}: {reason}; write it again"
         ) from error
@@ -102,7 +113,7 @@ def row_count(path: Path) -> int | None:
     Text is unpacked and looked through once, some hundred times as fast as it is classified.
     """
     try:
-        if path.suffix == ".parquet":
+        if suffix_of(path) == ".parquet":
             return int(pq.read_metadata(path).num_rows)
         if suffix_of(path) == ".csv":
             return max(sum(1 for cells in csv.reader(_lines(path, newline="")) if cells) - 1, 0)
@@ -113,11 +124,12 @@ def row_count(path: Path) -> int | None:
 
 
 def _binary(path: Path) -> Any:
-    if path.suffix == ".gz":
+    packing = packing_of(path)
+    if packing == ".gz":
         return gzip.open(path)
-    if path.suffix == ".xz":
+    if packing == ".xz":
         return lzma.open(path)
-    return pa.input_stream(str(path), compression="zstd") if path.suffix == ".zst" else open(path, "rb")
+    return pa.input_stream(str(path), compression="zstd") if packing == ".zst" else open(path, "rb")
 
 
 def _lines(path: Path, newline: str | None = None) -> Iterator[str]:
@@ -167,31 +179,48 @@ def _parsed(line: str) -> tuple[Row, Fault | None]:
 
 
 def _read_csv(path: Path) -> Iterator[Record]:
-    reader = csv.reader(_lines(path, newline=""), strict=True)
+    seen: list[str] = []
+    reader = csv.reader(_noted(_lines(path, newline=""), seen), strict=True)
     header: list[str] | None = None
     while True:
         start = reader.line_num + 1
+        seen.clear()
         try:
             cells = next(reader, None)
         except csv.Error as error:
             if header is None:
                 raise
-            yield Record(start, {}, Fault("whole CSV cells", str(error), "mend the quotes"), str(error))
+            yield Record(start, {}, Fault("whole CSV cells", str(error), "mend the quotes"), "".join(seen))
             continue
         if cells is None:
             return
         if header is None:
-            header = _header(cells, path)
+            header = _header(cells, path) if "".join(cells).strip() else None
         elif cells:
             yield Record(start, dict(zip(header, cells, strict=False)), _cell_fault(cells, header), "\x1f".join(cells))
+
+
+def _noted(lines: Iterator[str], seen: list[str]) -> Iterator[str]:
+    """The lines as they come, each put into `seen` too."""
+    for line in lines:
+        seen.append(line)
+        yield line
 
 
 def _header(cells: list[str], path: Path) -> list[str]:
     if _encoding_fault("".join(cells)):
         raise InputError(f"expected UTF-8 in {path}, found other bytes in its first line; convert it")
-    if len(set(cells)) < len(cells):
-        raise InputError(f"expected a header of different names in {path}, found one twice; rename a column")
+    for sign, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(cells) == 1 and sign in cells[0]:
+            raise InputError(f"expected cells separated by commas in {path}, found {name}; save it with commas")
+    check_names(cells, path, "a header")
     return cells
+
+
+def check_names(names: list[str], path: Path, what: str = "columns") -> None:
+    """Raises InputError when two columns have one name: a row could hold only one of them."""
+    if len(set(names)) < len(names):
+        raise InputError(f"expected {what} of different names in {path}, found one twice; rename a column")
 
 
 def _cell_fault(cells: list[str], header: list[str]) -> Fault | None:
@@ -203,6 +232,7 @@ def _cell_fault(cells: list[str], header: list[str]) -> Fault | None:
 def _read_parquet(path: Path) -> Iterator[Record]:
     number = 0
     with pq.ParquetFile(path) as file:
+        check_names(file.schema_arrow.names, path)
         for batch in file.iter_batches(_ROWS_A_GROUP):
             for row, fault in _decoded(batch):
                 number += 1

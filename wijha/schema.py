@@ -73,7 +73,7 @@ class Schema:
         labels = _named(Label, raw.get("labels"), "labels", 2, problems)
         polar = raw.get("polar") or ()
         names = {label.name for label in labels[1:]}
-        if not isinstance(polar, list | tuple) or not set(polar) <= names:
+        if not isinstance(polar, list | tuple) or not all(isinstance(name, str) and name in names for name in polar):
             problems.append(f"polar must list labels other than the first, got {polar!r}")
         if unknown := set(raw) - {"topics", "labels", "polar"}:
             problems.append(f"unknown keys {sorted(map(str, unknown))}")
@@ -99,7 +99,7 @@ class Schema:
 
 def _named(kind: type, items: Any, key: str, least: int, problems: list[str]) -> tuple[Any, ...]:
     """The entries of `topics` or `labels`; what is wrong with them is added to `problems`."""
-    known = [field.name for field in fields(kind)]
+    known, before = [field.name for field in fields(kind)], len(problems)
     found = []
     for item in items if isinstance(items, list | tuple) else []:
         if (
@@ -115,6 +115,6 @@ def _named(kind: type, items: Any, key: str, least: int, problems: list[str]) ->
     names = [entry.name for entry in found]
     if len(set(names)) < len(names):
         problems.append(f"{key} repeat a name: {names}")
-    if len(found) < least and not problems:
+    if len(found) < least and len(problems) == before:
         problems.append(f"{key} must list at least {least}, got {items!r}")
     return tuple(found)

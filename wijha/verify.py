@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wijha.chunks import Options, accept, quarantine_entry
+from wijha.chunks import NOTHING_ADDED, RENAME, Options, accept, quarantine_entry
 from wijha.errors import InputError
 from wijha.jobs import Counts
 from wijha.paths import Pair, Places
 from wijha.records import Row, read_rows, records
-from wijha.writing import defuse
+from wijha.writing import defuse, finite
 
 _END: Any = None
 _IDENTITY = ("id", "document", "sentence")
@@ -31,6 +32,7 @@ def verify(pairs: Sequence[Pair], places: Places, options: Options) -> Counts:
     if places.job.exists():
         raise InputError(f"expected a finished job, found {places.job}; go on with `wijha predict --resume`")
     quarantine = _quarantine(places.quarantine)
+    options = replace(options, added=_added(places.quarantine))
     rows_in = rows_out = quarantined = 0
     for pair in pairs:
         output = _output(pair.target, options.column)
@@ -42,7 +44,7 @@ def verify(pairs: Sequence[Pair], places: Places, options: Options) -> Counts:
                 _same_entry(next(quarantine, _END), quarantine_entry(pair.name, record._replace(fault=fault)), places)
             for row in rows:
                 rows_out += 1
-                _same_row(next(output, _END), record.number, _key(row, options.column, pair.target), pair, options)
+                _same_row(next(output, _END), record.number, _key(row, options.column, pair.suffix), pair, options)
         if extra := next(output, _END):
             raise _surplus(extra, pair, options)
     if extra := next(quarantine, _END):
@@ -53,14 +55,11 @@ def verify(pairs: Sequence[Pair], places: Places, options: Options) -> Counts:
     return Counts(rows_in, rows_out, quarantined)
 
 
-def _key(row: Row, column: str, target: Path) -> Key:
+def _key(row: Row, column: str, suffix: str) -> Key:
     """What a row is known by, as its output shows it."""
-    values = [row.get(name) for name in (column, *_IDENTITY)]
-    texts = ["" if value is None else str(value) for value in values]
-    return tuple(
-        str(defuse(text)) if isinstance(value, str) and target.suffix == ".csv" else text
-        for text, value in zip(texts, values, strict=True)
-    )
+    shown = {".jsonl": finite, ".csv": defuse}.get(suffix, lambda value: value)
+    values = [shown(row.get(name)) for name in (column, *_IDENTITY)]
+    return tuple("" if value is None else str(value) for value in values)
 
 
 def _output(path: Path, column: str) -> Iterator[tuple[int, Key]]:
@@ -72,6 +71,13 @@ def _output(path: Path, column: str) -> Iterator[tuple[int, Key]]:
 
 def _quarantine(path: Path) -> Iterator[dict[str, Any]]:
     return (row for _, row in read_rows(path)) if path.exists() else iter(())
+
+
+def _added(path: Path) -> tuple[str, ...]:
+    """The columns that were to be added, as far as rows were set aside for them: no model is asked for all."""
+    begin, end = f"expected {NOTHING_ADDED}, found ", f"; {RENAME}"
+    reasons = (str(row.get("reason")) for row in _quarantine(path))
+    return tuple({each.removeprefix(begin).removesuffix(end) for each in reasons if each.startswith(begin)})
 
 
 def _same_entry(found: dict[str, Any] | None, wanted: dict[str, Any], places: Places) -> None:
@@ -106,6 +112,6 @@ def _place_of(key: Key, pair: Pair, options: Options) -> tuple[int, int]:
     """Output row where a key belongs first, and the input line that it comes from; 0 where no input row has it."""
     rows = ((row, record.number) for record in records(pair.source) for row in accept(record, options)[0])
     for place, (row, line) in enumerate(rows, 1):
-        if _key(row, options.column, pair.target) == key:
+        if _key(row, options.column, pair.suffix) == key:
             return place, line
     return 0, 0

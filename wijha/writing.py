@@ -26,9 +26,10 @@ csv.field_size_limit(1 << 24)  # articles exceed the module's 131,072 characters
 
 def target_suffix(path: Path) -> str:
     """The format of an output by its name. Raises InputError: a .txt file has no columns, others are not ours."""
-    if path.suffix not in TARGETS:
+    suffix = path.suffix.lower()
+    if suffix not in TARGETS:
         raise InputError(f"expected a .jsonl, .csv or .parquet output, got {path.name}; rename it")
-    return path.suffix
+    return suffix
 
 
 def write_rows(rows: Iterable[Row], path: Path) -> int:
@@ -49,13 +50,14 @@ def write_rows(rows: Iterable[Row], path: Path) -> int:
 
 
 def encode(rows: list[Row], suffix: str, types: dict[str, pa.DataType] | None = None) -> bytes:
-    """Rows as a whole file of a format; columns in order of first appearance, what a row lacks stays empty.
+    """Rows as a whole file of a format; columns in order of first appearance, what a row lacks stays empty, and
+    so does in .jsonl what is no finite number.
 
     `types`: the .parquet types of columns that came from a .parquet file.
     Raises InputError when a column of a .parquet output mixes types or holds what no .parquet file does.
     """
     if suffix == ".jsonl":
-        return "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows).encode()
+        return "".join(_json(row) + "\n" for row in rows).encode()
     columns = list(dict.fromkeys(name for row in rows for name in row))
     if suffix == ".csv":
         return _csv([columns] + [[row.get(name) for name in columns] for row in rows])
@@ -66,13 +68,25 @@ def encode(rows: list[Row], suffix: str, types: dict[str, pa.DataType] | None = 
         raise _unwritable(arrays, columns) from error
 
 
+def _json(row: Row) -> str:
+    try:
+        return json.dumps(row, ensure_ascii=False, default=str, allow_nan=False)
+    except ValueError:
+        return json.dumps(finite(row), ensure_ascii=False)
+
+
+def finite(value: Any) -> Any:
+    """The value as JSON holds it: NaN and infinities, which JSON has not, are None, in lists and objects too."""
+    return json.loads(json.dumps(value, default=str), parse_constant=lambda name: None)
+
+
 def _parquet(arrays: list[pa.Array], columns: list[str]) -> bytes:
     sink = io.BytesIO()
     pq.write_table(pa.Table.from_arrays(arrays, names=columns), sink)
     return sink.getvalue()
 
 
-def _unwritable(arrays: list[pa.Array], columns: list[str]) -> InputError:
+def _unwritable(arrays: list[pa.Array], columns: list[str]) -> TypesError:
     """The error of the first column that cannot be written."""
     for array, name in zip(arrays, columns, strict=True):
         try:
@@ -97,14 +111,18 @@ def _array(name: str, values: list[Any], wanted: pa.DataType | None) -> pa.Array
         raise mixed(name) from error
 
 
-def mixed(name: str) -> InputError:
+class TypesError(InputError):
+    """Rows that a .parquet output cannot hold, however often it is tried."""
+
+
+def mixed(name: str) -> TypesError:
     """The error of a column whose values have no type in common."""
-    return InputError(f"expected one type in the column {name!r} for a .parquet output, found several; write .jsonl")
+    return TypesError(f"expected one type in the column {name!r} for a .parquet output, found several; write .jsonl")
 
 
-def unfit(name: str) -> InputError:
+def unfit(name: str) -> TypesError:
     """The error of a column with values that no .parquet file holds: objects without a field, huge integers."""
-    return InputError(
+    return TypesError(
         f"expected values that a .parquet output holds in the column {name!r}, found an empty object or a huge number; "
         "write .jsonl"
     )

@@ -13,8 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.common import measured
-from wijha import InputError, archive
+from wijha import InputError, Schema, archive
 from wijha.archive_query import Selection, read_archive
+from wijha.cli import main
+from wijha.records import write_rows
 
 pytest.importorskip("duckdb", reason='wijha report needs duckdb: pip install "wijha[report]"')
 
@@ -189,6 +191,79 @@ def test_the_command_reads_a_folder(tmp_path: Path, capsys: pytest.CaptureFixtur
     arguments.command(arguments)
     assert "page.html" in capsys.readouterr().out
     assert "480 sentences" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+SCHEMA = {
+    "topics": [{"name": "settlement"}],
+    "labels": [{"name": name} for name in ("it's off", "yes", "no", "maybe")],
+    "polar": ["yes", "no"],
+}
+
+
+@pytest.fixture
+def other_labels(tmp_path: Path) -> Path:
+    """An archive of a model with labels of its own."""
+    names = {"absent": "it's off", "favor": "yes", "against": "no", "neutral": "maybe"}
+    rows = [{**row, "settlement_stance": names[row["settlement_stance"]]} for row in without(made(), "zones_stance")]
+    return write(tmp_path / "a.jsonl", [*rows, {"text": "بلا", "settlement_stance": ""}])
+
+
+def test_the_labels_are_those_of_the_model(tmp_path: Path, other_labels: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"wijha": {"schema": SCHEMA}}), encoding="utf-8")
+    assert main(["report", str(other_labels), str(tmp_path / "page.html"), "--model", str(tmp_path)]) == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "settlement: off" not in page and "more yes" in page and "favor" not in page
+    found = read_archive(other_labels, Selection(), schema=Schema.from_dict(SCHEMA, "here"))
+    assert found.present == {"settlement": 180}
+    chart = archive.TopicChart.of("settlement", found, archive.Texts())
+    assert list(chart.labels.items()) == [("yes", 0), ("no", 2), ("maybe", 1)]
+    assert {row["name"]: row["total"]["balance"] for row in chart.outlets}["bbc"] == 0
+    february = [row["cells"][1]["balance"] for row in chart.outlets if row["cells"][1]]
+    assert february == [-1, -1, -1]  # every second row of the archive's is of February and against
+
+
+def test_labels_that_no_model_explains_are_one_sentence(
+    tmp_path: Path, other_labels: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(other_labels), str(tmp_path / "page.html")]) == 2
+    assert capsys.readouterr().err == (
+        "error: expected the labels absent, neutral, favor, against in the archive, found 1 other; "
+        "pass the model that wrote it as --model FOLDER\n"
+    )
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_what_is_no_output_is_left_out(tmp_path: Path) -> None:
+    for name in ("in/0.jsonl", "in/x.job/1.jsonl", "in/.part/2.jsonl", "in/sub/.3.jsonl", "in/sub/4.jsonl"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write(tmp_path / name, made())
+    assert read_archive(tmp_path / "in", Selection()).sentences == 480
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".csv"])
+def test_columns_are_those_of_all_files(tmp_path: Path, suffix: str) -> None:
+    for number, names in enumerate((("date", "zones_stance"), ("outlet",), ())):
+        write_rows(without(made(), *names), tmp_path / f"{number}{suffix}")
+    found = read_archive(tmp_path, Selection())
+    assert found.present == {"settlement": 540, "zones": 48} and found.unit == "month" and found.has_outlets
+    assert read_archive(tmp_path, Selection(outlets=("bbc",))).sentences == 160
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".csv"])
+def test_columns_in_the_paths_are_columns(tmp_path: Path, suffix: str) -> None:
+    """As `--engine ray` writes them; a = above the archive is no column."""
+    home = tmp_path / "run=3"
+    for day, outlet in (("2020-01-01", "bbc"), ("2020-02-01", "cnn")):
+        path = home / "in" / f"date={day}" / f"outlet={outlet}" / f"0{suffix}"
+        write_rows(without(made(), "date", "outlet"), path)
+    found = read_archive(home / "in", Selection())
+    assert found.notes == [] and found.sentences == 480
+    assert {cell.outlet for cell in found.cells["settlement"]} == {"bbc", "cnn"}
+    assert (found.periods[0], found.periods[-1]) == ("2020-01-01", "2020-02-01")
+    assert read_archive(home / "in", Selection(since="2020-01-15")).sentences == 240
+    one = home / "in" / "date=2020-01-01" / "outlet=bbc" / f"1{suffix}"
+    write_rows(made(), one)
+    assert read_archive(one, Selection(outlets=("cnn",))).sentences == 80
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import torch
 from transformers import pipeline
 
 from wijha import Classifier, InputError
+from wijha.batching import WINDOW
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,9 @@ def test_stock_pipeline_gives_the_same_logits(model: Path, classifier: Classifie
 def test_not_a_text_is_refused(classifier: Classifier) -> None:
     with pytest.raises(InputError, match="expected a text, got float at position 1"):
         classifier.classify(["نص", 3.5])  # type: ignore[list-item]
+    stream = classifier.classify(text for text in ["نص"] * (WINDOW + 2) + [None])  # type: ignore[list-item]
+    with pytest.raises(InputError, match=f"expected a text, got NoneType at position {WINDOW + 2};"):
+        list(stream)
 
 
 def test_missing_folder(tmp_path: Path) -> None:

@@ -141,6 +141,31 @@ def test_columns_that_would_be_written_over_are_refused(
     assert [row["sentence"] for row in _read(twice)] == ["3"] * 3
 
 
+@pytest.mark.parametrize(
+    ("more", "names"),
+    [((), ["zones_stance", "jerusalem_status_score", "jerusalem_status_stance"]), (("--articles",), ["sentence"])],
+)
+def test_later_rows_with_a_column_that_is_to_be_added_are_set_aside(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str], more: tuple[str, ...], names: list[str]
+) -> None:
+    """Of the three columns the first is none of the model's."""
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    rows = [{"text": TEXTS[0]}, *({name: "mine", "text": TEXTS[1]} for name in names), {"text": TEXTS[2]}]
+    rows[-2] = {**rows[-2], "jerusalem_status_score": 1, "document": 7}
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    words = [str(source), str(out), *more]
+    assert main(["predict", *words, "--model", str(model)]) == 0
+    bad = _read(tmp_path / "out.jsonl.quarantine.jsonl")
+    wanted = [name for name in names if name != "zones_stance"]
+    assert [row["reason"] for row in bad] == [
+        f"expected no column that is to be added, found {name}; rename or drop it" for name in wanted
+    ]
+    assert [row.get("zones_stance") for row in _read(out)].count("mine") == names.count("zones_stance")
+    assert main(["verify", *words]) == 0
+    assert main(["predict", *words, "--model", str(model), "--strict"]) == 2
+    assert f"in.jsonl line {bad[0]['line']}, found {wanted[0]}" in capsys.readouterr().err
+
+
 ARTICLES = ["جملة أولى عن جنيف. جملة ثانية؟ ثالثة!", "جملة وحيدة", "=1+1 جملة. أخرى."]
 
 
@@ -180,6 +205,15 @@ def _rewrite(path: Path, rows: list[dict[str, object]]) -> None:
             writer.writerows(rows)
     else:
         pq.write_table(pa.Table.from_pylist(rows), path)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_ids_that_are_no_numbers_are_verified(tmp_path: Path, model: Path, suffix: str) -> None:
+    source, out = str(tmp_path / "in.jsonl"), str(tmp_path / f"out{suffix}")
+    (tmp_path / "in.jsonl").write_text('{"id": NaN, "text": "نص"}\n{"id": 1.5, "text": "نص"}\n', encoding="utf-8")
+    assert main(["predict", source, out, "--model", str(model)]) == 0
+    assert "NaN" not in (tmp_path / f"out{suffix}").read_text(encoding="utf-8", errors="replace")
+    assert main(["verify", source, out]) == 0
 
 
 def test_verify_reads_the_quarantine(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -237,6 +271,21 @@ def test_a_glob_and_several_files(
     assert "files in ../archive/nothing*.csv, found none" in capsys.readouterr().err
 
 
+def test_upper_case_suffixes_are_read_and_written_in_lower_case(tmp_path: Path, model: Path) -> None:
+    folder, out, words = tmp_path / "in", tmp_path / "out", ["--model", str(model)]
+    folder.mkdir()
+    for name in ("a.jsonl", "b.csv", "d.parquet"):
+        _write(folder / name, TEXTS)
+        (folder / name).rename(folder / name.replace(Path(name).suffix, Path(name).suffix.upper()))
+    (folder / "C.TXT.GZ").write_bytes(gzip.compress("\n".join(TEXTS).encode()))
+    for given in (str(folder), f"{folder}/*"):
+        assert main(["predict", given, str(out), *words]) == 0
+        assert main(["verify", given, str(out)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["C.jsonl", "a.jsonl", "b.csv", "d.parquet"]
+    assert main(["predict", str(folder / "a.JSONL"), str(tmp_path / "OUT.CSV"), *words]) == 0
+    assert (tmp_path / "OUT.CSV").read_bytes().startswith(b"id,text,political_settlement_stance,")
+
+
 def test_outputs_never_leave_their_folder(
     tmp_path: Path, archive: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -256,9 +305,49 @@ def test_names_that_clash(tmp_path: Path, archive: Path, model: Path, capsys: py
         ([source, source], "expected an output other than the input"),
         ([source, str(archive / "2023" / "b.csv"), str(tmp_path / "out.csv")], "expected a folder as output"),
         ([source, str(tmp_path / "out.txt")], "expected a .jsonl, .csv or .parquet output"),
+        (
+            [str(archive / "2023" / "*.csv"), str(tmp_path / "fresh.jsonl")],
+            "expected a folder as output of a folder or",
+        ),
+        ([str(archive / "2024"), str(archive / "a.txt")], "expected a folder as output of 2 inputs"),
+        ([str(archive / "2023" / "b.*"), str(archive / "a.txt")], "expected a folder as output of a folder or glob"),
+        ([source, str(tmp_path / "out.jsonl"), "--format", "csv"], "expected a .csv output with --format csv, got"),
     ):
         assert main(["predict", *given, *words]) == 2
         assert sentence in capsys.readouterr().err
+
+
+def test_a_file_that_is_named_twice_counts_once(
+    tmp_path: Path, archive: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["predict", str(archive), "archive/a.jsonl", "out", "--model", str(model)]) == 0
+    assert sorted(str(path.relative_to("out")) for path in Path("out").rglob("*.*")) == MIRRORED
+    assert main(["predict", str(archive / "a.jsonl"), "archive/a.jsonl", "out.jsonl", "--model", str(model)]) == 0
+    assert len(_read(Path("out.jsonl"))) == len(TEXTS)
+
+
+def test_the_folder_that_one_stands_in_is_an_output(
+    tmp_path: Path, archive: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open(archive / "a.jsonl", "a", encoding="utf-8") as file:
+        file.write("{}\n")
+    for work, out in (("work", "."), ("other/below", "..")):
+        (tmp_path / work).mkdir(parents=True)
+        monkeypatch.chdir(tmp_path / work)
+        assert main(["predict", str(archive), out, "--model", str(model)]) == 0
+        assert sorted(str(path.relative_to(out)) for path in Path(out).rglob("*.*")) == MIRRORED
+        assert main(["verify", str(archive), out]) == 0
+        assert (tmp_path / f"{work.split('/')[0]}.quarantine.jsonl").exists()
+
+
+def test_names_that_are_not_utf8_are_refused(
+    tmp_path: Path, archive: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (archive / "a.jsonl").rename(os.fsdecode(os.fsencode(archive) + b"/\xc7\xc8.jsonl"))
+    assert main(["predict", str(archive), str(tmp_path / "out"), "--model", str(model)]) == 2
+    assert r"\xc7\xc8.jsonl'; rename it" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["archive"]
 
 
 def test_one_bad_file_among_many_is_told_before_anything_is_done(

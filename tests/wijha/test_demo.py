@@ -27,6 +27,8 @@ def test_sentences_are_marked_as_text(model: Path) -> None:
     assert shown.count("<p ") == 3 and shown.count('class="tag"') == 12
     assert "<img" not in shown + demo.table_html(demo.table_rows(predictions, 0.0)) and "&lt;img" in shown
     assert 'class="tag"' not in demo.marked_html(predictions, 1.01, "absent")
+    label = predictions[0]["jerusalem_status"].label
+    assert "--hue: 194 80 10" in demo.marked_html(predictions, 0.0, "no such label", ("other", label))
 
 
 def test_the_threshold_empties_labels_of_the_table_which_is_defused(model: Path) -> None:

@@ -10,6 +10,7 @@ import os
 import random
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -190,8 +191,36 @@ def test_resume_with_something_else_is_refused(
         write_manifest(other)
         model = other
     assert main(words(source, out, model, "--resume", *more)) == 2
-    assert f"error: expected the {change} that the job in" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"error: expected the {change} that the job in" in error
+    assert ("began with, found articles True instead of False; go back" in error) == (change == "options")
     assert main(words(source, out, model, "--restart", *more)) == 0
+
+
+def test_formats_of_outputs_that_are_not_as_they_were_are_named(
+    tmp_path: Path, source: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    source.rename(folder / "a.jsonl")
+    shutil.copy(folder / "a.jsonl", folder / "b.jsonl")
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr("wijha.jobs.join", lambda *_: sys.exit())
+        main(words(folder, out, model))
+    assert main(words(folder, out, model, "--resume", "--format", "csv")) == 2
+    assert "began with, found outputs .csv instead of .jsonl; go back" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("choice", ["--resume", "--restart"])
+def test_files_of_others_stay_in_the_folder_of_a_job(tmp_path: Path, source: Path, model: Path, choice: str) -> None:
+    out, others = tmp_path / "out.jsonl", ["2020.csv", "00000001", "7.part", "00000001.part.txt", "notes.txt"]
+    folder = tmp_path / "out.jsonl.job"
+    folder.mkdir()
+    for name in others:
+        (folder / name).write_text(name, encoding="utf-8")
+    (folder / "00000001.part.tmp").write_text("ours", encoding="utf-8")
+    assert main(words(source, out, model, choice)) == 0
+    assert {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()} == {each: each for each in others}
 
 
 def test_two_processes_on_one_job(
@@ -312,7 +341,7 @@ def test_an_input_that_is_changed_meanwhile(
     assert out.read_bytes() == (tmp_path / "calm.jsonl").read_bytes()
 
 
-def test_types_that_mix_at_the_join_keep_what_is_finished(
+def test_types_that_mix_at_the_join_want_another_output(
     tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "out.parquet"
@@ -320,10 +349,13 @@ def test_types_that_mix_at_the_join_keep_what_is_finished(
     for more in ((), ("--resume",)):
         assert main(words(source, out, model, *more)) == 2
         assert capsys.readouterr().err.endswith(
-            "expected one type in the column 'id' for a .parquet output, found several; write .jsonl; 16 finished rows "
-            f"stay in {out}.job: --resume goes on if the input is as it was, --restart or another output begins again\n"
+            "expected one type in the column 'id' for a .parquet output, found several; write .jsonl; name another "
+            f"output for it, or mend the rows and begin again with --restart; {out}.job is unfinished\n"
         )
     assert main(words(source, tmp_path / "out.jsonl", model)) == 0
+    write_rows(({"id": str(n), "text": f"حلب {n}"} for n in range(2 * CHUNK)), source)
+    assert main(words(source, out, model, "--restart")) == 0
+    assert not out.with_name(f"{out.name}.job").exists()
 
 
 @pytest.mark.parametrize("gone", [(), ("*.part",), ("*.part", "*.quarantine"), ("*.part", "*.quarantine", "*.jsonl")])

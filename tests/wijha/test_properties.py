@@ -93,7 +93,14 @@ def test_rows_that_are_written_are_read(suffix: str, rows: list[dict[str, Any]])
         assert [row for _, row in read_rows(path)] == wanted
 
 
-values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | cells | st.lists(st.integers())
+values = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | cells
+    | st.lists(st.integers())
+)
 
 
 @given(st.lists(st.dictionaries(cells, values, max_size=4), min_size=1, max_size=8))

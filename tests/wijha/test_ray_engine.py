@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
@@ -18,7 +20,7 @@ import pytest
 from wijha import Classifier, InputError
 from wijha.cli import main
 from wijha.predict import added_columns, classify_table
-from wijha.ray_engine import _complete
+from wijha.ray_engine import _columns, _complete
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = ["أكد الوزير دعمه للحل السياسي", "رفضت الفصائل الهدنة في حلب بعد ساعات من إعلانها", "القدس"]
@@ -80,11 +82,49 @@ def test_ray_gives_the_same_rows_as_the_local_engine(archive: Path, tmp_path: Pa
             assert found[key][name] == (pytest.approx(value, abs=2e-4) if name.endswith("_score") else value)
 
 
+@pytest.mark.skipif(find_spec("ray") is None, reason='ray is not installed: pip install "wijha[ray]"')
+def test_sigterm_ends_with_a_sentence_and_leaves_nothing(tmp_path: Path, model: Path) -> None:
+    pq.write_table(pa.table({"text": TEXTS * 200_000}), tmp_path / "in.parquet")  # one file goes to a folder too
+    command = ["predict", str(tmp_path / "in.parquet"), str(tmp_path / "out"), "--engine", "ray", "--model", str(model)]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "wijha.cli", *command],
+        env={name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | {"OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    while child.poll() is None and not (tmp_path / ".out.part").exists():
+        time.sleep(0.01)
+    child.send_signal(signal.SIGTERM)
+    error = child.communicate(timeout=120)[1]
+    assert child.returncode == 143, error[-2000:]
+    assert error.endswith("stopped: Ray keeps nothing of a job that is not done; run it again\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.parquet"]
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason='ray is not installed: pip install "wijha[ray]"')
+def test_a_cluster_that_is_not_there_is_one_sentence(
+    archive: Path, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import ray
+
+    ray.shutdown()
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    assert main(["predict", str(archive), str(tmp_path / "out"), "--engine", "ray", "--model", str(model)]) == 2
+    assert "error: expected a Ray cluster at RAY_ADDRESS=auto, found none; run ray start" in capsys.readouterr().err
+
+
 def test_rows_that_ray_lost_are_noticed(tmp_path: Path, archive: Path) -> None:
     sources = sorted(archive.rglob("*.parquet"))
     _complete(archive, sources)
     with pytest.raises(InputError, match="expected 60 rows from Ray, found 30; nothing was kept"):
         _complete(archive / "year=2023", sources)
+
+
+def test_a_table_that_repeats_a_name_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table([pa.array(TEXTS), pa.array(TEXTS)], names=["text", "text"]), tmp_path / "in.parquet")
+    with pytest.raises(InputError, match="expected columns of different names"):
+        _columns(tmp_path / "in.parquet", "text")
 
 
 def _rows(folder: Path) -> list[dict[str, object]]:
@@ -107,12 +147,14 @@ def test_without_ray_the_command_to_install_it_is_named(
     [
         (["--articles"], "expected no --articles with --engine ray"),
         (["--text-column", "body"], "expected a column 'body' in"),
+        (["out.parquet"], "expected a folder as output of --engine ray, got out.parquet; name a folder"),
     ],
 )
 def test_what_ray_does_not_do(
     archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], sentence: str
 ) -> None:
-    assert main(["predict", str(archive), str(tmp_path / "out"), "--engine", "ray", *more]) == 2
+    out = [] if more[0].startswith("out") else [str(tmp_path / "out")]
+    assert main(["predict", str(archive), *out, *more, "--engine", "ray"]) == 2
     assert sentence in capsys.readouterr().err
 
 

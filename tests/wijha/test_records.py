@@ -53,6 +53,20 @@ def test_broken_compression_is_one_sentence(tmp_path: Path, pack: str, cut: slic
         list(read_rows(path))
 
 
+@pytest.mark.parametrize(
+    "name", ["IN.TXT", "IN.JSONL", "IN.CSV", "IN.TXT.GZ", "IN.JSONL.XZ", "IN.CSV.ZST", "IN.PARQUET"]
+)
+def test_upper_case_suffixes_are_the_same_formats(tmp_path: Path, name: str) -> None:
+    path, suffix = tmp_path / name, suffix_of(Path(name))
+    if suffix == ".parquet":
+        pq.write_table(pa.table({"text": [TEXT, TEXT]}), path)
+    else:
+        pack = "" if path.suffix.lower() == suffix else path.suffix.lower()
+        path.write_bytes(PACK[pack](CONTENT[suffix].encode()))
+    assert [row["text"][: len(TEXT)] for _, row in read_rows(path)] == [TEXT, TEXT]
+    assert row_count(path) in (2, 3)  # a blank line of .txt counts
+
+
 @pytest.mark.parametrize("name", ["page.pdf", "in.parquet.gz", "in.gz", "in"])
 def test_formats_that_are_not_ours(name: str) -> None:
     with pytest.raises(InputError, match=r"expected a \.txt, \.jsonl, \.csv, \.parquet file"):
@@ -127,6 +141,36 @@ def test_a_header_that_repeats_a_name(tmp_path: Path) -> None:
         list(records(tmp_path / "in.csv"))
 
 
+def test_a_table_that_repeats_a_name(tmp_path: Path) -> None:
+    pq.write_table(pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"]), tmp_path / "in.parquet")
+    with pytest.raises(
+        InputError, match=r"expected columns of different names in .*, found one twice; rename a column"
+    ):
+        list(records(tmp_path / "in.parquet"))
+
+
+@pytest.mark.parametrize("blank", ["\n", "\r\n \n\n"])
+def test_blank_lines_before_a_header_are_passed_over(tmp_path: Path, blank: str) -> None:
+    (tmp_path / "in.csv").write_text(f"{blank}id,text\n1,{TEXT}\n", encoding="utf-8", newline="")
+    assert list(read_rows(tmp_path / "in.csv")) == [(blank.count("\n") + 2, {"id": "1", "text": TEXT})]
+
+
+@pytest.mark.parametrize(("sign", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_other_separators_are_named(tmp_path: Path, sign: str, name: str) -> None:
+    (tmp_path / "in.csv").write_text(f"id{sign}text\n1{sign}{TEXT}, 2\n", encoding="utf-8")
+    with pytest.raises(InputError, match=f"expected cells separated by commas in .*, found {name}; save it with"):
+        list(records(tmp_path / "in.csv"))
+    (tmp_path / "in.csv").write_text(f'id,"a{sign}b"\n1,2\n', encoding="utf-8")
+    assert len(list(read_rows(tmp_path / "in.csv"))) == 1
+
+
+def test_rows_of_broken_quotes_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes(b'id,text\n1,"a"b\n2,"two\nlines"\n3,"two\n\xff"c\n')
+    bad = [record for record in records(tmp_path / "in.csv") if record.fault]
+    assert [(record.number, record.raw) for record in bad] == [(2, '1,"a"b\n'), (5, '3,"two\n\udcff"c\n')]
+    assert len({quarantine_entry("in.csv", record)["sha256"] for record in bad}) == 2
+
+
 def test_rows_are_counted_in_every_format(tmp_path: Path) -> None:
     for name in ("a.jsonl", "a.csv", "a.parquet"):
         write_rows([{"text": TEXT}, {"text": f"{TEXT}\n{TEXT}"}, {"text": TEXT}], tmp_path / name)
@@ -148,7 +192,18 @@ def test_articles_bound_a_chunk_by_their_sentences(tmp_path: Path) -> None:
     write_rows([{"text": "جملة أولى. " * 30}] * 10, tmp_path / "in.jsonl")
     made = list(chunks(tmp_path / "in.jsonl", Options(articles=True, chunk_rows=20)))
     assert [chunk.rows_in for chunk in made] == [3, 3, 3, 1]
-    assert made[0].rows[31] == {"text": "جملة أولى.", "document": 2, "sentence": 1}
+    assert made[0].rows[31] == {"text": "جملة أولى.", "document": "2", "sentence": 1}
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_a_document_is_one_text_whatever_the_ids_are(tmp_path: Path, suffix: str) -> None:
+    ids = [7, None, "a", "", 0, [1]]
+    rows = [{"text": TEXT, "id": value} for value in ids]
+    records = [Record(number, row) for number, row in enumerate([*rows, {"text": TEXT}], 1)]
+    made = [row for record in records for row in accept(record, Options(articles=True))[0]]
+    assert [row["document"] for row in made] == ["7", "2", "a", "4", "0", "[1]", "7"]
+    write_rows([{name: row[name] for name in ("document", "sentence")} for row in made], tmp_path / f"out{suffix}")
+    assert [row["document"] for _, row in read_rows(tmp_path / f"out{suffix}")] == [row["document"] for row in made]
 
 
 def test_parts_of_different_columns_and_types_join(tmp_path: Path) -> None:
@@ -194,6 +249,14 @@ def test_values_that_no_parquet_file_holds_are_one_sentence(value: object) -> No
     with pytest.raises(InputError, match=r"expected values that a \.parquet output holds in the column 'meta', found"):
         encode(rows, ".parquet")
     assert encode(rows, ".jsonl")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")], ids=str)
+def test_numbers_that_json_has_not_are_null(value: float) -> None:
+    made = encode([{"n": value, "all": {"of": [1.5, value, {"it": (value,)}]}, "day": date(2024, 5, 1)}], ".jsonl")
+    assert made == b'{"n": null, "all": {"of": [1.5, null, {"it": [null]}]}, "day": "2024-05-01"}\n'
+    deep = json.loads("[" * 800 + "NaN" + "]" * 800)
+    assert encode([{"n": deep}], ".jsonl").count(b"null") == 1
 
 
 @pytest.mark.parametrize("sign", "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
