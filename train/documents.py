@@ -29,7 +29,7 @@ SHIPPED = Path("models/classifier")
 SPEED = Path("benchmarks/results/inference.json")
 SPEED_BOTH = Path("benchmarks/results/inference-both.json")
 CASCADE = Path("benchmarks/results/cascade.json")
-PUBLIC = ("ans-deep", "mawqif")
+PUBLIC = ("ans", "mawqif")
 EVALUATION = "evaluation-validation.json"
 
 
