@@ -106,10 +106,10 @@ def kill_at(child: ForkServerProcess, out: Path, wanted: int, delay: float) -> N
 @pytest.mark.parametrize(
     ("suffix", "more"), [(".jsonl", ()), (".csv", ()), (".parquet", ()), (".jsonl", ("--articles",))]
 )
-def test_killed_five_times_the_bytes_are_the_same(
+def test_killed_three_times_the_bytes_are_the_same(
     tmp_path: Path, source: Path, model: Path, suffix: str, more: tuple[str, ...]
 ) -> None:
-    killed(tmp_path, source, model, suffix, more, 5)
+    killed(tmp_path, source, model, suffix, more, 3)
 
 
 @pytest.mark.slow

@@ -82,6 +82,7 @@ def test_ray_gives_the_same_rows_as_the_local_engine(archive: Path, tmp_path: Pa
             assert found[key][name] == (pytest.approx(value, abs=2e-4) if name.endswith("_score") else value)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("ray") is None, reason='ray is not installed: pip install "wijha[ray]"')
 def test_sigterm_ends_with_a_sentence_and_leaves_nothing(tmp_path: Path, model: Path) -> None:
     pq.write_table(pa.table({"text": TEXTS * 200_000}), tmp_path / "in.parquet")  # one file goes to a folder too
