@@ -75,8 +75,9 @@ def look(source: Path, options: Options) -> None:
     column that is to be added refuses the file where the first good row has it, and later only the row.
     """
     first: InputError | None = None
+    as_read = replace(options, added=())
     for record in records(source):
-        fault = accept(record, replace(options, added=()))[1]
+        fault = accept(record, as_read)[1]
         if fault is None:
             check_new(source, record.row, options.added)
             return
