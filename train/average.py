@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from train.command import one_sentence_errors
 from train.evaluation import run_splits
 from train.finetune import finish
+from train.provenance import begun_with
 from wijha.classifier import read_settings
 from wijha.errors import InputError
 from wijha.schema import Schema
@@ -61,7 +62,7 @@ def average(output: Path, models: Sequence[Path]) -> Path:
     save_file(mean_weights(models), folder / "model.safetensors", metadata={"format": "pt"})
     splits = run_splits(models[0], schema)
     settings_of_all = run["config"] | {"output": str(output), "average_of": [str(model) for model in models]}
-    finish(folder, settings_of_all, splits, {key: run[key] for key in ("data", "sentences", "distilled") if key in run})
+    finish(folder, settings_of_all, splits, begun_with(run))
     print(f"\nmodel: {folder}\nnext:  make evaluate MODEL={folder}")
     return folder
 

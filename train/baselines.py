@@ -68,22 +68,27 @@ class TfidfModel:
         characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), min_df=min(5, often), sublinear_tf=True)
         self.features = FeatureUnion([("words", words), ("characters", characters)])
         known = self.features.fit_transform([_normalizer.normalize_str(example.text) for example in train])
-        self.models = []
-        for column in label_numbers(train, schema).T:
+        self.models = {}
+        for topic, column in enumerate(label_numbers(train, schema).T):
             given = column >= 0
-            single = len(set(column[given])) < 2
-            model = DummyClassifier() if single else LogisticRegression(C=10, class_weight=class_weight, tol=1e-3)
-            self.models.append(model.fit(known[given], column[given]))
+            kinds = len(set(column[given]))
+            model = DummyClassifier() if kinds < 2 else LogisticRegression(C=10, class_weight=class_weight, tol=1e-3)
+            if kinds:
+                self.models[topic] = model.fit(known[given], column[given])
+        self.topics = len(schema.topics)
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
-        """Normalised texts -> label numbers (texts, topics)."""
+        """Normalised texts -> label numbers (texts, topics); 0, absent, for a topic that no training row has."""
         unknown = self.features.transform(texts)
-        return np.stack([model.predict(unknown) for model in self.models], axis=1)
+        found = np.zeros((len(texts), self.topics), dtype=int)
+        for topic, model in self.models.items():
+            found[:, topic] = model.predict(unknown)
+        return found
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
-        """Texts -> probabilities (texts, topics, labels); 0 for a label that the training rows do not have."""
+        """Texts -> probabilities (texts, topics, labels); 0 for labels and topics that the training rows lack."""
         unknown = self.features.transform([_normalizer.normalize_str(text) for text in texts])
-        found = np.zeros((len(texts), len(self.models), self.labels))
-        for topic, model in enumerate(self.models):
+        found = np.zeros((len(texts), self.topics, self.labels))
+        for topic, model in self.models.items():
             found[:, topic, model.classes_] = model.predict_proba(unknown)
         return found

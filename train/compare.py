@@ -27,6 +27,7 @@ from train.config import CompareConfig, FinetuneConfig, load_config
 from train.data import file_sha256, label_numbers, load_examples
 from train.evaluation import run_splits
 from train.finetune import difference, finetune, inputs
+from train.provenance import begun_with
 from train.scores import cell_counts, evaluate_counts, intervals, paired_differences, resampled, resampling_weights
 from train.tables import HEADLINE, SCORES, markdown, p_value
 from wijha.classifier import Classifier
@@ -123,10 +124,11 @@ def compare(config: CompareConfig, folder: Path) -> dict[str, Any]:
 
 
 def trained_by(model: Path) -> dict[str, Any]:
-    """What a variant's runs share: settings, checksums of the files that they learned from, numbers of sentences."""
+    """What a variant's runs share: settings, commit of the first, checksums of the files that they learned from,
+    numbers of sentences."""
     run = json.loads((model / "metrics.json").read_text(encoding="utf-8"))["run"]
     settings = {name: value for name, value in run["config"].items() if name not in ("seed", "output")}
-    return {"config": settings} | {key: run[key] for key in ("data", "distilled", "sentences") if key in run}
+    return {"config": settings} | begun_with(run)
 
 
 def mean_samples(runs: Sequence[np.ndarray], weights: np.ndarray, schema: Schema) -> dict[str, np.ndarray]:
@@ -145,7 +147,10 @@ def table(result: Mapping[str, Any]) -> str:
     """A row a system as Markdown: what it learned from, where that is noted, means over its runs with intervals, and
     what the first score gained, with p."""
     keys, reference = result["scores"], next(iter(result["systems"]))
-    means = {name: np.mean([seed[keys[0]] for seed in system["seeds"]]) for name, system in result["systems"].items()}
+    means = {
+        name: {key: np.mean([seed[key] for seed in system["seeds"]]) for key in keys}
+        for name, system in result["systems"].items()
+    }
     noted = any("run" in system for system in result["systems"].values())  # older results do not say
     head = [
         "system",
@@ -161,10 +166,10 @@ def table(result: Mapping[str, Any]) -> str:
             cells.append(f"{system['run']['sentences']['train']:,}" if "run" in system else "")
         for key in keys:
             low, high = system["intervals"][key]
-            cells.append(f"{np.mean([seed[key] for seed in system['seeds']]):.3f} ({low:.3f}-{high:.3f})")
+            cells.append(f"{means[name][key]:.3f} ({low:.3f}-{high:.3f})")
         change = system[f"minus_{reference}"][keys[0]]
         spread = "{:+.3f} to {:+.3f}".format(*change["interval"])
-        gained = means[name] - means[reference]
+        gained = means[name][keys[0]] - means[reference][keys[0]]
         cells.append("" if name == reference else f"{gained:+.3f} ({spread}), {p_value(change['p'])}")
         rows.append(cells)
     return markdown(head, rows)

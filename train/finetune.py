@@ -34,7 +34,7 @@ from train.distill import encode_taught
 from train.evaluation import score
 from train.losses import TopicLoss, label_weights
 from train.model import build_classifier, load_tokenizer
-from train.provenance import describe_data, provenance
+from train.provenance import commit_now, describe_data, provenance
 from train.scores import cell_counts, evaluate_counts
 from train.tables import score_table
 from train.trainer import TopicTrainer
@@ -71,7 +71,11 @@ def finetune(config: FinetuneConfig) -> Path:
     print(describe_data(files, config.optional_data, splits), flush=True)
     read = inputs(config)
     sizes = {name: len(rows) for name, rows in splits.items()}
-    trained_on: dict[str, Any] = {"data": {str(path): read[str(path)] for path in files}, "sentences": sizes}
+    trained_on: dict[str, Any] = {
+        "commit": commit_now(),
+        "data": {str(path): read[str(path)] for path in files},
+        "sentences": sizes,
+    }
     if config.distilled:
         trained_on["distilled"] = {str(config.distilled): read[str(config.distilled)]}
 
@@ -131,8 +135,8 @@ def finish(
 ) -> None:
     """What a folder of weights and tokenizer gets last: temperatures, scores beside the baselines, card, manifest.
 
-    `trained_on` are the checksums (`data`) and sizes (`sentences`) of what training read. Raises InputError for a full
-    disk; the folder is removed then.
+    `trained_on`: the code and the data that training began with (`train.provenance.begun_with`). Raises InputError for
+    a full disk; the folder is removed then.
     """
     with room_for(folder, "the model"):
         calibrate(folder, splits["development"])

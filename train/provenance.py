@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import subprocess
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -23,8 +24,19 @@ def describe_data(files: Sequence[Path], optional: Sequence[Path], splits: Mappi
     return f"data: {', '.join(map(str, files))} ({sizes} sentences){note}"
 
 
+def commit_now() -> str:
+    """The commit in short, with `-dirty` where files are not as they were committed; empty outside a repository."""
+    words = "git describe --always --dirty --exclude '*'"
+    return subprocess.run(words, shell=True, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def begun_with(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what metrics.json notes of a run: the code and the data that its training began with."""
+    return {key: run[key] for key in ("commit", "data", "distilled", "sentences") if key in run}
+
+
 def provenance(settings: Mapping[str, Any], trained_on: Mapping[str, Any]) -> dict[str, Any]:
-    """Config, what training read (checksums as `data`, sizes as `sentences`), versions, machine and processes."""
+    """Config, what training began with (`begun_with`), versions, machine and processes."""
     return {
         "config": dict(settings),
         **trained_on,

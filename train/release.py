@@ -18,6 +18,7 @@ from train.command import run
 from train.config import FinetuneConfig
 from train.evaluation import run_splits
 from train.finetune import finish
+from train.provenance import begun_with
 from wijha.classifier import Classifier
 from wijha.errors import InputError
 from wijha.golden import check_model, seal, unseal
@@ -79,8 +80,7 @@ def put_first(first: Path, folder: Path) -> None:
     if not splits["development"]:
         raise InputError(f"expected the data that {folder}/metrics.json names, to calibrate on; run this where it is")
     made = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]
-    trained_on = {key: made[key] for key in ("data", "sentences", "distilled") if key in made}
-    finish(folder, made["config"] | {FIRST: str(first)}, splits, trained_on)
+    finish(folder, made["config"] | {FIRST: str(first)}, splits, begun_with(made))
 
 
 if __name__ == "__main__":

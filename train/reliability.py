@@ -17,6 +17,7 @@ from pathlib import Path
 
 from train.command import one_sentence_errors
 from train.documents import fill
+from train.provenance import commit_now
 from train.tables import markdown
 from wijha.errors import InputError
 from wijha.files import write_json
@@ -82,12 +83,6 @@ def prove(*only: str) -> None:
         fill(Path("README.md"), {"reliability": table()})
     if failed:
         raise InputError(f"expected the tests of every promise to pass, got failures of {'; '.join(failed)}; see why")
-
-
-def commit_now() -> str:
-    """The commit in short, with `-dirty` where files are not as they were committed; empty outside a repository."""
-    words = "git describe --always --dirty --exclude '*'"
-    return subprocess.run(words, shell=True, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def last_said() -> dict[str, dict[str, str]]:

@@ -26,7 +26,7 @@ from wijha.ledger import Entry, Ledger, UnfinishedError, writing
 from wijha.paths import Pair, Places
 from wijha.predict import added_columns, computed, named
 from wijha.records import Row, row_count, suffix_of
-from wijha.writing import TypesError, encode
+from wijha.writing import encode
 
 States = dict[Pair, dict[str, Any]]  # the inputs in order, each as it was when the job began
 
@@ -106,7 +106,7 @@ def run(
             if not (rows := _counts(ledger).rows_in):
                 ledger.remove()
                 raise
-            raise UnfinishedError(f"{error}; {_how_to_go_on(error, rows, places, len(pairs))}") from error
+            raise UnfinishedError(f"{error}; {_how_to_go_on(rows, places, len(pairs))}") from error
     return counts
 
 
@@ -115,12 +115,8 @@ def _added(options: Options, classifier: Classifier) -> tuple[str, ...]:
     return (*added_columns(classifier.schema), *(("document", "sentence") if options.articles else ()))
 
 
-def _how_to_go_on(error: InputError, rows: int, places: Places, inputs: int) -> str:
+def _how_to_go_on(rows: int, places: Places, inputs: int) -> str:
     """What a job that met a bad input keeps, and for what."""
-    if isinstance(error, TypesError):
-        return (
-            f"name another output for it, or mend the rows and begin again with --restart; {places.job} is unfinished"
-        )
     kept = "goes on if the input is as it was" if inputs == 1 else "keeps those of the inputs before a mended one"
     return f"{rows:,} finished rows stay in {places.job}: --resume {kept}, --restart or another output begins again"
 

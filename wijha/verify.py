@@ -6,7 +6,7 @@ Inputs, outputs and quarantine are read side by side, one row at a time; only to
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from wijha.errors import InputError
 from wijha.jobs import Counts
 from wijha.paths import Pair, Places
 from wijha.records import Row, read_rows, records
-from wijha.writing import defuse, finite
+from wijha.writing import as_text, defuse, finite
 
 _END: Any = None
 _IDENTITY = ("id", "document", "sentence")
+_SHOWN: dict[str, Callable[[Any], Any]] = {".jsonl": finite, ".csv": defuse, ".parquet": as_text}
 Key = tuple[str, ...]
 
 
@@ -35,7 +36,7 @@ def verify(pairs: Sequence[Pair], places: Places, options: Options) -> Counts:
     options = replace(options, added=_added(places.quarantine))
     rows_in = rows_out = quarantined = 0
     for pair in pairs:
-        output = _output(pair.target, options.column)
+        output = _output(pair.target, options.column, pair.suffix)
         for record in records(pair.source):
             rows, fault = accept(record, options)
             rows_in += 1
@@ -56,17 +57,15 @@ def verify(pairs: Sequence[Pair], places: Places, options: Options) -> Counts:
 
 
 def _key(row: Row, column: str, suffix: str) -> Key:
-    """What a row is known by, as its output shows it."""
-    shown = {".jsonl": finite, ".csv": defuse}.get(suffix, lambda value: value)
-    values = [shown(row.get(name)) for name in (column, *_IDENTITY)]
+    """What a row of an input or of its output is known by, as the output shows it."""
+    values = [_SHOWN[suffix](row.get(name)) for name in (column, *_IDENTITY)]
     return tuple("" if value is None else str(value) for value in values)
 
 
-def _output(path: Path, column: str) -> Iterator[tuple[int, Key]]:
+def _output(path: Path, column: str, suffix: str) -> Iterator[tuple[int, Key]]:
     """(row number, key) of each output row."""
     for number, (_, row) in enumerate(read_rows(path), 1):
-        values = [row.get(name) for name in (column, *_IDENTITY)]
-        yield number, tuple("" if value is None else str(value) for value in values)
+        yield number, _key(row, column, suffix)
 
 
 def _quarantine(path: Path) -> Iterator[dict[str, Any]]:

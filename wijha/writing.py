@@ -53,19 +53,16 @@ def encode(rows: list[Row], suffix: str, types: dict[str, pa.DataType] | None = 
     """Rows as a whole file of a format; columns in order of first appearance, what a row lacks stays empty, and
     so does in .jsonl what is no finite number.
 
-    `types`: the .parquet types of columns that came from a .parquet file.
-    Raises InputError when a column of a .parquet output mixes types or holds what no .parquet file does.
+    `types`: the .parquet types of columns that came from a .parquet file. Values of another column that have no type in
+    common, or none that a .parquet file holds, are text there (`as_text`).
     """
     if suffix == ".jsonl":
         return "".join(_json(row) + "\n" for row in rows).encode()
     columns = list(dict.fromkeys(name for row in rows for name in row))
     if suffix == ".csv":
         return _csv([columns] + [[row.get(name) for name in columns] for row in rows])
-    arrays = [_array(name, [row.get(name) for row in rows], (types or {}).get(name)) for name in columns]
-    try:
-        return _parquet(arrays, columns)
-    except pa.ArrowException as error:
-        raise _unwritable(arrays, columns) from error
+    arrays = [_array([row.get(name) for row in rows], (types or {}).get(name)) for name in columns]
+    return _parquet(pa.Table.from_arrays(arrays, names=columns))
 
 
 def _json(row: Row) -> str:
@@ -77,23 +74,20 @@ def _json(row: Row) -> str:
 
 def finite(value: Any) -> Any:
     """The value as JSON holds it: NaN and infinities, which JSON has not, are None, in lists and objects too."""
+    if value is None or isinstance(value, str):
+        return value
     return json.loads(json.dumps(value, default=str), parse_constant=lambda name: None)
 
 
-def _parquet(arrays: list[pa.Array], columns: list[str]) -> bytes:
+def as_text(value: Any) -> str | None:
+    """The value as a column of text holds it: what is no text as JSON."""
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _parquet(table: pa.Table) -> bytes:
     sink = io.BytesIO()
-    pq.write_table(pa.Table.from_arrays(arrays, names=columns), sink)
+    pq.write_table(table, sink)
     return sink.getvalue()
-
-
-def _unwritable(arrays: list[pa.Array], columns: list[str]) -> TypesError:
-    """The error of the first column that cannot be written."""
-    for array, name in zip(arrays, columns, strict=True):
-        try:
-            _parquet([array], [name])
-        except pa.ArrowException:
-            return unfit(name)
-    return unfit("?")
 
 
 def _csv(lines: list[list[Any]]) -> bytes:
@@ -102,30 +96,15 @@ def _csv(lines: list[list[Any]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _array(name: str, values: list[Any], wanted: pa.DataType | None) -> pa.Array:
+def _array(values: list[Any], wanted: pa.DataType | None) -> pa.Array:
+    """The values in one type that a .parquet file holds, which objects without a field have not."""
     try:
-        return pa.array(values, type=wanted)
-    except OverflowError as error:
-        raise unfit(name) from error
-    except pa.ArrowException as error:
-        raise mixed(name) from error
-
-
-class TypesError(InputError):
-    """Rows that a .parquet output cannot hold, however often it is tried."""
-
-
-def mixed(name: str) -> TypesError:
-    """The error of a column whose values have no type in common."""
-    return TypesError(f"expected one type in the column {name!r} for a .parquet output, found several; write .jsonl")
-
-
-def unfit(name: str) -> TypesError:
-    """The error of a column with values that no .parquet file holds: objects without a field, huge integers."""
-    return TypesError(
-        f"expected values that a .parquet output holds in the column {name!r}, found an empty object or a huge number; "
-        "write .jsonl"
-    )
+        array = pa.array(values, type=wanted)
+        if pa.types.is_nested(array.type):
+            _parquet(pa.table({"": array}))
+    except (pa.ArrowException, OverflowError):
+        return pa.array(map(as_text, values), type=pa.string())
+    return array
 
 
 def defuse(value: Any) -> Any:
@@ -141,16 +120,20 @@ def head(part: bytes, suffix: str) -> Head:
 
 
 def merge(first: Head, second: Head) -> Head:
-    """The head of a file that holds both: all columns, types widened. Raises InputError when types contradict."""
+    """The head of a file that holds both: all columns, types widened, text where they have nothing in common."""
     if isinstance(first, list):
         return list(dict.fromkeys(first + second))
     if first is None or first.equals(second):
         return first
+    return pa.schema([_merged(name, first, second) for name in dict.fromkeys(first.names + second.names)])
+
+
+def _merged(name: str, *schemas: pa.Schema) -> pa.Field:
+    fields = [pa.schema([schema.field(name)]) for schema in schemas if name in schema.names]
     try:
-        return pa.unify_schemas([first, second], promote_options="permissive")
-    except pa.ArrowException as error:
-        names = [n for n in second.names if n in first.names and first.field(n).type != second.field(n).type]
-        raise mixed(names[0] if names else "?") from error
+        return pa.unify_schemas(fields, promote_options="permissive").field(0)
+    except pa.ArrowException:
+        return pa.field(name, pa.string())
 
 
 class Joined:
@@ -198,14 +181,19 @@ class Joined:
                 self._writer.is_open = False  # after an error it would write to the closed file when it is collected
 
 
-def _cast(table: pa.Table, field: pa.Field) -> pa.ChunkedArray:
-    """A column in the type that all parts share."""
+def _cast(table: pa.Table, field: pa.Field) -> pa.Array | pa.ChunkedArray:
+    """A column in the type that all parts share. Raises InputError where a part came that had no say in it."""
     if field.name not in table.column_names:
         return pa.nulls(len(table), field.type)
+    column = table[field.name]
+    if field.type == pa.string() != column.type:
+        return pa.array(map(as_text, column.to_pylist()), type=pa.string())
     try:
-        return table[field.name].cast(field.type)
+        return column.cast(field.type, safe=False)
     except pa.ArrowException as error:
-        raise mixed(field.name) from error
+        raise InputError(
+            f"expected one type in the column {field.name!r} for a .parquet output, found several; write .jsonl"
+        ) from error
 
 
 def _cells(part: bytes) -> Any:

@@ -55,7 +55,7 @@ def test_every_variant_and_baseline_is_scored_and_compared_with_the_first(result
 def test_a_result_says_what_its_variants_were_made_of(config: CompareConfig, result: dict[str, object]) -> None:
     runs = [result["systems"][name]["run"] for name in config.variants]
     assert [run["config"]["label_smoothing"] for run in runs] == [0.0, 0.1]
-    assert not {"seed", "output"} & set(runs[0]["config"])
+    assert not {"seed", "output"} & set(runs[0]["config"]) and "commit" in runs[0]
     assert runs[0]["data"] == {str(config.evaluate): file_sha256(config.evaluate)}
     trained = runs[0]["sentences"]["train"]
     rows = compare.table(result).splitlines()

@@ -412,3 +412,12 @@ def test_screening_finds_the_planted_wrong_label(tmp_path: Path, capsys: pytest.
         screen([data], output, SCHEMA, 0.0)
     with pytest.raises(InputError, match="expected sentences of at least 4 stories"):
         screen([lines(tmp_path / "few.jsonl", rows[:3])], output, SCHEMA, 0.5)
+
+
+def test_screening_leaves_out_what_it_cannot_judge(tmp_path: Path) -> None:
+    rows = [row(f"r{n}", f"{TEXTS[n % 4]} في اليوم {n}", CODES[n % 4]) for n in range(40)]
+    for n, each in enumerate(rows):
+        each |= {"jerusalem_status": None, "terrorism_cooperation": "favor" if n == 7 else None}
+    screen([lines(tmp_path / "rows.jsonl", rows)], tmp_path / "doubtful.jsonl", SCHEMA, 1.0)
+    found = (tmp_path / "doubtful.jsonl").read_text(encoding="utf-8").splitlines()
+    assert {json.loads(line)["doubt"] for line in found} == {"political_settlement", "de_escalation_zones"}

@@ -7,6 +7,7 @@ import gc
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -43,6 +44,7 @@ def test_run_folder_holds_all_that_went_in_and_came_out(model: Path) -> None:
     metrics = json.loads((model / "metrics.json").read_text(encoding="utf-8"))
     run = metrics["run"]
     assert len(next(iter(run["data"].values()))) == 64
+    assert re.fullmatch(r"([0-9a-f]{7,}(-dirty)?)?", run["commit"])
     assert run["config"]["batch"] == 8 and run["versions"]["torch"] == torch.__version__
     assert sum(run["sentences"].values()) == 60 and set(run["sentences"]) == {"train", "development", "test"}
     for system in metrics["test"]["systems"].values():

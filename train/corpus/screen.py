@@ -24,7 +24,8 @@ def screen(files: Sequence[Path], output: Path, schema: Schema, share: float) ->
     """Write the `share` of the sentences with the least likely labels, worst first; returns how many.
 
     A sentence's quality is that of its least likely topic: the probability that a model trained on other stories gives
-    its label (self-confidence; Northcutt et al. 2021, Confident learning, arXiv 1911.00068).
+    its label (self-confidence; Northcutt et al. 2021, Confident learning, arXiv 1911.00068); 1 where those have no
+    labels of the topic.
     """
     if not 0 < share <= 1:
         raise InputError(f"expected --share in (0, 1], got {share}; 0.05 is a good beginning")
@@ -34,8 +35,9 @@ def screen(files: Sequence[Path], output: Path, schema: Schema, share: float) ->
     true, guessed = label_numbers(examples, schema), out_of_fold(examples, schema)
     quality = np.ones(true.shape)
     for topic in range(true.shape[1]):
-        known = true[:, topic] != UNLABELLED
-        quality[known, topic] = get_label_quality_scores(true[known, topic], guessed[known, topic])
+        judged = (true[:, topic] != UNLABELLED) & guessed[:, topic].any(axis=-1)
+        if judged.any():
+            quality[judged, topic] = get_label_quality_scores(true[judged, topic], guessed[judged, topic])
     worst = quality.min(axis=1).argsort(kind="stable")[: round(share * len(examples))]
     count = write_rows((_row(examples[i], quality[i], guessed[i], schema) for i in worst), output)
     print(f"{count:,} of {len(examples):,} sentences to read again -> {output}")
