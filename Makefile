@@ -52,7 +52,7 @@ predict: setup  ## classify the file IN into OUT with MODEL
 	@$(BIN)/wijha predict $(IN) $(OUT) --model $(MODEL)
 
 report: setup  ## a page to look at: errors, curves, slices of MODEL (MODEL/report.html, never committed)
-	@$(BIN)/python -m train.report $(MODEL)
+	@$(BIN)/python -m train.report $(MODEL) $(if $(FILE),--data $(FILE))
 
 pretrain: setup  ## pre-train the encoder from plain text (hours on a CPU; configs/pretrain.yaml)
 	@$(BIN)/python -m train.pretrain configs/pretrain.yaml

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,37 +34,46 @@ def risk_curve(sure: np.ndarray, wrong: np.ndarray) -> dict[str, Any]:
     return {"coverage": count / max(len(wrong), 1), "risk": risk, "area": float(risk.mean()) if len(risk) else None}
 
 
-def abstaining(sure: np.ndarray, right: np.ndarray) -> list[dict[str, float | None]]:
-    """For each share in RIGHT the lowest threshold at which the answers not below it are right so often, and the
-    share of answers that it keeps; None where no threshold is enough."""
+def thresholds(sure: np.ndarray, right: np.ndarray) -> list[float | None]:
+    """For each share in RIGHT the lowest threshold at which the answers not below it are right so often; None where
+    none is enough."""
     order = np.argsort(-sure, kind="stable")
     share, ends = np.cumsum(right[order]) / np.arange(1, len(order) + 1), np.append(np.diff(sure[order]) != 0, True)
+    enough = [np.flatnonzero((share >= wanted) & ends) for wanted in RIGHT]
+    return [float(sure[order][places[-1]]) if len(places) else None for places in enough]
+
+
+def abstaining(sure: np.ndarray, right: np.ndarray, chosen: Sequence[float | None]) -> list[dict[str, float | None]]:
+    """For each share in RIGHT and the threshold `chosen` for it: which share of the answers is not below that one
+    (`coverage`), and how many of those are right (`accuracy`); None where there are none."""
     found = []
-    for wanted in RIGHT:
-        enough = np.flatnonzero((share >= wanted) & ends)
-        last = int(enough[-1]) if len(enough) else None
-        found.append(
-            {
-                "right": wanted,
-                "threshold": None if last is None else float(sure[order][last]),
-                "coverage": None if last is None else (last + 1) / len(order),
-            }
-        )
+    for wanted, threshold in zip(RIGHT, chosen, strict=True):
+        kept = right[sure >= (2 if threshold is None else threshold)]
+        coverage, accuracy = (len(kept) / len(right), float(kept.mean())) if len(kept) else (0.0, None)
+        found.append({"right": wanted, "threshold": threshold, "coverage": coverage, "accuracy": accuracy})
     return found
 
 
-def confidence_report(raw: np.ndarray, calibrated: np.ndarray, true: np.ndarray) -> dict[str, Any]:
+def confidence_report(
+    raw: np.ndarray, calibrated: np.ndarray, true: np.ndarray, chosen: Sequence[float | None] | None = None
+) -> dict[str, Any]:
     """Probabilities (rows, topics, labels) before and after calibration, `true` (rows, topics), -100 where unknown ->
-    ECE before and after it over all labels, the area under the risk-coverage curve and thresholds, for whole rows.
+    ECE before and after it, over all labels and over those of the topics that the model sees, which most labels are
+    not; for whole rows the area under the risk-coverage curve and what abstaining below thresholds buys.
 
-    A row is as sure as its least sure topic.
+    `chosen` are the thresholds, found on other rows; without it they are found on these. A row is as sure as its least
+    sure topic.
     """
     known, wrong = true >= 0, raw.argmax(axis=-1) != true
+    seen = known & (raw.argmax(axis=-1) > 0)
     before, after = (probabilities.max(axis=-1) for probabilities in (raw, calibrated))
     rows, right = np.where(known, after, 1).min(axis=1), ~(wrong & known).any(axis=1)
     return {
         "ece_before": reliability_bins(before[known], ~wrong[known])["ece"],
         "ece_after": reliability_bins(after[known], ~wrong[known])["ece"],
+        "ece_seen_before": reliability_bins(before[seen], ~wrong[seen])["ece"],
+        "ece_seen_after": reliability_bins(after[seen], ~wrong[seen])["ece"],
         "aurc_rows": risk_curve(rows, ~right)["area"],
-        "abstaining_rows": abstaining(rows, right),
+        "chosen_on": "these rows" if chosen is None else "the development split",
+        "abstaining_rows": abstaining(rows, right, thresholds(rows, right) if chosen is None else chosen),
     }

@@ -3,9 +3,10 @@
     python -m train.evaluation MODEL [FILE]        # FILE: .jsonl, .csv or .parquet with text and a column a topic
     python -m train.evaluation MODEL [FILE] --blind
 
-Without FILE: the real news beside the checkout where it is there, else the repository's own test split. Writes
-MODEL/evaluation-<name>.json and prints a table. The model predicts through the same class that a user loads. --blind
-masks the words that the topics go by (`search` in configs/keywords.yaml): what is left of a score did not hang on them.
+Without FILE: the real news beside the checkout where it is there, else the test split of the data that the model was
+trained on, as far as that is here. Writes MODEL/evaluation-<name>.json and prints a table; the baselines stand in it
+where all of that data is here. The model predicts through the same class that a user loads. --blind masks the words
+that the topics go by (`search` in configs/keywords.yaml): what is left of a score did not hang on them.
 """
 
 from __future__ import annotations
@@ -63,40 +64,82 @@ def main() -> None:
 def evaluate_model(folder: Path, file: Path | None, blind: bool = False) -> dict[str, Any]:
     """Score the model in `folder` on `file`, print the table, write the JSON beside the model and return it."""
     classifier = Classifier.load(folder)
-    splits = run_splits(folder, classifier.schema)
-    if file is None and not REAL_NEWS.exists():
-        print(f"{REAL_NEWS} is not there: scoring the repository's own test split instead")
-        name, examples, source = "test", splits["test"], "test split"
-    else:
-        path = file or REAL_NEWS
-        name, examples, source = path.stem, load_examples(path, classifier.schema), file_sha256(path)
-    if not examples:
-        lacking = "its test split is empty" if splits["train"] else "the model's training data is not here"
-        raise InputError(f"expected labelled sentences to score, found none: {lacking}; name a FILE")
+    schema, labelled = classifier.schema, labelled_sentences(folder, file, classifier.schema)
+    if not file:
+        print(labelled.note)
+    name, examples = labelled.name, labelled.examples
     if blind:
         words = searched_words("search")
         name, examples = f"{name}-blind", [dataclasses.replace(e, text=blinded(e.text, words)) for e in examples]
-    result = {"source": source, **score(classifier, examples, Baselines(splits["train"], classifier.schema))}
+    baselines = Baselines(run_splits(folder, schema)["train"], schema)
+    result = {"source": labelled.source, **score(classifier, examples, baselines, development_thresholds(folder))}
     write_json(folder / f"evaluation-{name}.json", result)
     print(score_table(result, f"{folder} on {name if blind else file or name} ({len(examples):,} sentences)"))
     return result
 
 
-def run_splits(folder: Path, schema: Schema) -> dict[str, list[Example]]:
-    """The splits that the model's run used, from its metrics.json; all empty where their data is not here.
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    """Sentences to score, and where they came from."""
+
+    name: str
+    """`validation`, `test` ... as in the name of evaluation-<name>.json."""
+    source: str
+    """sha256 of the file, or `test split`."""
+    note: str
+    """A sentence for the reader."""
+    examples: Sequence[Example]
+
+
+def labelled_sentences(folder: Path, file: Path | None, schema: Schema) -> Labelled:
+    """`file`, else the real news beside the checkout, else the test split of the model's own data, of what is here of
+    it. Raises InputError where there is none."""
+    path = file or (REAL_NEWS if REAL_NEWS.exists() else None)
+    if path:
+        kind = "real news that no training saw" if path == REAL_NEWS else "the file that was named"
+        return Labelled(path.stem, file_sha256(path), f"Scored on {path.name}: {kind}.", load_examples(path, schema))
+    data = run_data(folder)
+    missing = [str(path) for path in data if not path.exists()]
+    examples = run_splits(folder, schema, partly=True)["test"]
+    if not examples:
+        lacking = "the model's training data is not here" if missing or not data else "its test split is empty"
+        raise InputError(f"expected labelled sentences to score, found none: {lacking}; name a FILE")
+    rest = f", without {', '.join(missing)} (see data/README.md)" if missing else ""
+    return Labelled("test", "test split", f"{REAL_NEWS.name} is not here: scored on the test split{rest}.", examples)
+
+
+def run_data(folder: Path) -> dict[Path, str]:
+    """The files that the model's run learned from, by its metrics.json, with their checksums; none without one."""
+    try:
+        run = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]
+        return {Path(name): sha256 for name, sha256 in run["data"].items()}
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def run_splits(folder: Path, schema: Schema, partly: bool = False) -> dict[str, list[Example]]:
+    """The splits that the model's run used; all empty where some of its data is not here, unless the rest is enough
+    (`partly`).
 
     A line says which files are others by now than the run read.
     """
-    try:
-        run = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]
-        paths, share = [Path(name) for name in run["data"]], run["config"].get("share", 1.0)
-    except (OSError, ValueError, KeyError):
+    data = run_data(folder)
+    here = [path for path in data if path.exists()]
+    if not here or (len(here) < len(data) and not partly):
         return split([])
-    if not all(path.exists() for path in paths):
-        return split([])
-    if changed := [name for name, sha256 in run["data"].items() if file_sha256(Path(name)) != sha256]:
+    if changed := [str(path) for path in here if file_sha256(path) != data[path]]:
         print(f"{', '.join(changed)} changed since {folder} was trained: what is held out now may have been learned")
-    return split([example for path in paths for example in load_examples(path, schema)], share)
+    share = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]["config"].get("share", 1.0)
+    return split([example for path in here for example in load_examples(path, schema)], share)
+
+
+def development_thresholds(folder: Path) -> list[float | None] | None:
+    """Thresholds below which to abstain, as the run found them on its development split; None where it did not."""
+    try:
+        noted = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["development"]["confidence"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return [row["threshold"] for row in noted["abstaining_rows"]]
 
 
 def searched_words(*lists: str) -> re.Pattern[str]:
@@ -115,9 +158,15 @@ def blinded(text: str, words: re.Pattern[str]) -> str:
     return " ".join("[MASK]" if place in hidden else word for place, word in enumerate(text.split()))
 
 
-def score(classifier: Classifier, examples: Sequence[Example], baselines: Baselines) -> dict[str, Any]:
+def score(
+    classifier: Classifier,
+    examples: Sequence[Example],
+    baselines: Baselines,
+    chosen: Sequence[float | None] | None = None,
+) -> dict[str, Any]:
     """Scores, 95 % bootstrap intervals and confusions of the model and the baselines, their differences with p, and how
-    far the model's probabilities can be trusted."""
+    far the model's probabilities can be trusted; `chosen`: thresholds below which to abstain, by default these rows'.
+    """
     schema, texts = classifier.schema, [example.text for example in examples]
     true = label_numbers(examples, schema)
     logits = classifier.logits(texts)
@@ -144,7 +193,7 @@ def score(classifier: Classifier, examples: Sequence[Example], baselines: Baseli
             }
             for name in baselines.predictors
         },
-        "confidence": confidence_report(softmax(logits, axis=-1), classifier.calibrated(logits), true),
+        "confidence": confidence_report(softmax(logits, axis=-1), classifier.calibrated(logits), true, chosen),
     }
 
 

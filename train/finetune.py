@@ -142,7 +142,10 @@ def finish(
         calibrate(folder, splits["development"])
         classifier = Classifier.load(folder)
         baselines = Baselines(splits["train"], classifier.schema)
-        results = {name: score(classifier, splits[name], baselines) for name in ("development", "test") if splits[name]}
+        results = {"development": score(classifier, splits["development"], baselines)}
+        if splits["test"]:
+            chosen = [row["threshold"] for row in results["development"]["confidence"]["abstaining_rows"]]
+            results["test"] = score(classifier, splits["test"], baselines, chosen)
         write_json(folder / "metrics.json", {"run": provenance(settings, trained_on), **results})
         write_card(folder)
         seal(folder)

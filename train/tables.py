@@ -62,11 +62,14 @@ def remarks(result: dict[str, Any]) -> list[str]:
         ]
         lines.append(f"model - {name}: {', '.join(gains)}, rows right by McNemar's test {p_value(minus['mcnemar_p'])}")
     sure = result["confidence"]
-    lines.append(f"calibration error (ECE) {sure['ece_before']:.3f} before, {sure['ece_after']:.3f} after temperatures")
+    for where, name in (("over all labels", "ece"), ("over those of topics that it sees", "ece_seen")):
+        if f"{name}_after" in sure:  # older results lack the second
+            before, after = sure[f"{name}_before"], sure[f"{name}_after"]
+            lines.append(f"calibration error (ECE) {where} {before:.3f} before, {after:.3f} after temperatures")
     for row in sure["abstaining_rows"]:
-        if row["threshold"] is not None:
-            kept = f"{row['coverage']:.1%} of the rows are as sure as {row['threshold']:.3f}"
-            lines.append(f"{kept}, and {row['right']:.0%} of those right")
+        if row.get("accuracy") is not None:  # older ones chose their thresholds on the very rows
+            kept = f"{row['coverage']:.1%} of the rows are as sure as {row['threshold']:.3f}, {row['accuracy']:.1%} of"
+            lines.append(f"{kept} those right ({row['right']:.0%} on {sure['chosen_on']}, by which it was chosen)")
     return lines
 
 

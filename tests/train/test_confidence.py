@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from train.confidence import BINS, abstaining, confidence_report, reliability_bins, risk_curve
+from train.confidence import BINS, abstaining, confidence_report, reliability_bins, risk_curve, thresholds
 
 
 def test_error_of_calibration_is_the_gap_between_confidence_and_accuracy() -> None:
@@ -24,9 +24,15 @@ def test_risk_rises_with_coverage_where_the_surest_are_right() -> None:
 def test_a_threshold_keeps_all_answers_of_one_confidence_or_none() -> None:
     sure = np.array([0.99, 0.99, 0.9, 0.9, 0.5])
     right = np.array([True, True, True, False, False])
-    nine, nineteen, _ = abstaining(sure, right)
-    assert nine == nineteen | {"right": 0.9} and nine["threshold"] == 0.99 and nine["coverage"] == pytest.approx(0.4)
-    assert abstaining(sure, np.zeros(5, dtype=bool))[0] == {"right": 0.9, "threshold": None, "coverage": None}
+    assert thresholds(sure, right) == [0.99] * 3
+    assert thresholds(sure, np.zeros(5, dtype=bool)) == [None] * 3
+
+
+def test_thresholds_are_judged_on_rows_that_they_were_not_chosen_by() -> None:
+    sure, right = np.array([0.9, 0.8, 0.7, 0.2]), np.array([True, False, True, True])
+    nine, more, most = abstaining(sure, right, [0.7, 0.95, None])
+    assert nine == {"right": 0.9, "threshold": 0.7, "coverage": 0.75, "accuracy": pytest.approx(2 / 3)}
+    assert more["coverage"] == most["coverage"] == 0 and more["accuracy"] is most["accuracy"] is None
 
 
 def test_temperatures_change_the_error_and_not_what_is_right() -> None:
@@ -36,5 +42,6 @@ def test_temperatures_change_the_error_and_not_what_is_right() -> None:
     raw, calmer = (np.exp(x) / np.exp(x).sum(-1, keepdims=True) for x in (logits, logits / 3))
     report = confidence_report(raw, calmer, true)
     assert report["ece_before"] > 0.25 > 0.15 > report["ece_after"]
+    assert report["ece_seen_before"] > report["ece_seen_after"] and report["chosen_on"] == "these rows"
     unknown = confidence_report(raw, calmer, np.where(np.arange(2) == 1, -100, true))
     assert unknown["ece_before"] == pytest.approx(report["ece_before"], abs=0.05)

@@ -48,9 +48,31 @@ def test_without_real_news_the_test_split_is_scored(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(evaluation, "REAL_NEWS", tmp_path / "none.jsonl")
+    result, made = evaluate_model(folder, None), json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    assert "none.jsonl is not here: scored on the test split.\n" in capsys.readouterr().out
+    assert result["sentences"] == made["test"]["sentences"] and len(result["systems"]) == 3
+
+
+def test_of_data_that_is_partly_here_the_rest_is_scored_without_baselines(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(evaluation, "REAL_NEWS", tmp_path / "none.jsonl")
+    made = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    made["run"]["data"]["gone.local.jsonl"] = "0"
+    (folder / "metrics.json").write_text(json.dumps(made), encoding="utf-8")
     result = evaluate_model(folder, None)
-    assert "scoring the repository's own test split instead" in capsys.readouterr().out
-    assert result["sentences"] == json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["test"]["sentences"]
+    assert "scored on the test split, without gone.local.jsonl (see data/README.md)" in capsys.readouterr().out
+    assert result["sentences"] == made["test"]["sentences"] and set(result["systems"]) == {"model"}
+
+
+def test_thresholds_are_those_of_the_development_split(folder: Path, data: Path) -> None:
+    made = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    found = evaluate_model(folder, data)["confidence"]
+    assert found["chosen_on"] == made["test"]["confidence"]["chosen_on"] == "the development split"
+    chosen = [row["threshold"] for row in made["development"]["confidence"]["abstaining_rows"]]
+    assert [row["threshold"] for row in found["abstaining_rows"]] == chosen
+    (folder / "metrics.json").unlink()
+    assert evaluate_model(folder, data)["confidence"]["chosen_on"] == "these rows"
 
 
 def test_data_that_changed_since_the_training_is_said(

@@ -4,7 +4,7 @@
     python -m train.report MODEL --against OTHER          # with what got better and worse
     python -m train.report MODEL --data FILE              # .jsonl, .csv or .parquet with text and a column a topic
 
-Without --data: the real news beside the checkout where it is there, else the test split, as the page says. The page
+Without --data: what train.evaluation scores, as the page says. The page
 holds the sentences that it shows: one on real news is not for publishing.
 """
 
@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from train.command import one_sentence_errors
+from train.evaluation import labelled_sentences
 from train.report import measures, plots
 from train.report.compare import compare
 from train.report.errors import EXPLAINED, SHOWN, challenge_pairs, mistakes
-from train.report.scored import Scored, labelled_sentences, score_sentences
+from train.report.scored import Scored, score_sentences
 from train.tables import HEADLINE
 from wijha.classifier import Classifier
 from wijha.files import write_text

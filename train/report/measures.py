@@ -15,8 +15,8 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 from train.baselines import Baselines
 from train.confidence import reliability_bins, risk_curve
 from train.data import Example
-from train.evaluation import confusion_tables, run_splits, score
-from train.report.scored import Labelled, Scored
+from train.evaluation import Labelled, confusion_tables, development_thresholds, run_splits, score
+from train.report.scored import Scored
 from train.scores import evaluate_counts, intervals, resampled, resampling_weights
 from wijha.classifier import Classifier
 from wijha.text import normalise
@@ -41,7 +41,8 @@ def summary(classifier: Classifier, labelled: Labelled, scored: Scored) -> dict[
         if kept["source"] == labelled.source and kept["systems"]["model"]["confusion"] == ours:
             return dict(kept)
     train = run_splits(classifier.folder, scored.schema)["train"]
-    return score(classifier, labelled.examples, Baselines(train, scored.schema))
+    chosen = development_thresholds(classifier.folder)
+    return score(classifier, labelled.examples, Baselines(train, scored.schema), chosen)
 
 
 def precision_recall(scored: Scored) -> dict[str, dict[str, Any]]:

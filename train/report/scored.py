@@ -5,31 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.special import softmax
 
-from train.data import Example, file_sha256, label_numbers, load_examples
-from train.evaluation import REAL_NEWS, run_splits
+from train.data import Example, label_numbers
 from train.scores import cell_counts, exact_rows
 from wijha.classifier import Classifier, read_settings
-from wijha.errors import InputError
 from wijha.schema import Schema
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """The sentences that a report is about, and where they came from."""
-
-    name: str
-    """`validation`, `test` ... as in the name of evaluation-<name>.json."""
-    source: str
-    """sha256 of the file, or `test split`."""
-    note: str
-    """A sentence for the reader."""
-    examples: Sequence[Example]
 
 
 @dataclass(frozen=True)
@@ -79,22 +63,6 @@ class Scored:
     def stories(self) -> list[str]:
         """The group of each sentence: what the bootstrap draws."""
         return [example.story for example in self.examples]
-
-
-def labelled_sentences(folder: Path, file: Path | None, schema: Schema) -> Labelled:
-    """`file`, else the real news beside the checkout, else the test split of the model's own data."""
-    path = file or (REAL_NEWS if REAL_NEWS.exists() else None)
-    if path:
-        examples = load_examples(path, schema)
-        kind = "real news that no training saw" if path == REAL_NEWS else "the file that was named"
-        return Labelled(path.stem, file_sha256(path), f"Scored on {path.name}: {kind}.", examples)
-    examples = run_splits(folder, schema)["test"]
-    if not examples:
-        raise InputError(
-            "expected labelled sentences to report on, found none: the model's training data is not here; "
-            "pass --data FILE"
-        )
-    return Labelled("test", "test split", f"{REAL_NEWS.name} is not here: scored on the test split.", examples)
 
 
 def score_sentences(classifier: Classifier, examples: Sequence[Example]) -> Scored:
