@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import random
 import subprocess
 import sys
 import time
@@ -30,15 +31,19 @@ ROOT = Path(__file__).resolve().parents[1]
 TEXT = ROOT / "data" / "written.jsonl"
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = ("torch", "transformers", "tokenizers", "openvino")
+_LOAD = os.getloadavg()[0]  # before anything is measured
 _FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 
 
 def texts(count: int, path: Path = TEXT) -> list[str]:
-    """`count` sentences of a file, from its start again where it ends. Raises InputError where it has none."""
-    found = [str(row["text"]) for _, row in islice(read_rows(path), count)]
+    """`count` sentences of a file, the same at each call, drawn from all of it and repeated where it has fewer.
+
+    Raises InputError where it has none.
+    """
+    found = [str(row["text"]) for _, row in read_rows(path)]
     if not found:
         raise InputError(f"expected sentences in {path}, found none; name another file")
-    return list(islice(cycle(found), count))
+    return list(islice(cycle(random.Random(0).sample(found, len(found))), count))
 
 
 def model_argument(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +66,7 @@ def named(model: Path) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores in use, memory, load and versions."""
+    """Processor, cores in use, memory, load before the measurement, and versions."""
     known = features()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
@@ -69,7 +74,7 @@ def machine() -> dict[str, Any]:
         "features": [flag for flag in _FLAGS if flag in known],
         "cores": threads(),
         "memory_gib": round(memory, 1),
-        "load": round(os.getloadavg()[0], 2),
+        "load": round(_LOAD, 2),
         "python": platform.python_version(),
         **{name: _version(name) for name in _PACKAGES},
     }
