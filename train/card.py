@@ -50,7 +50,7 @@ stock model, and get what it says alone."""
 
 _SPELLING = """## Other spellings and typing errors
 
-Share of the sentences of the test split whose labels stay (`python -m train.robustness`), with 95 % intervals.
+Share of {sentences:,} sentences{split} whose labels stay (`python -m train.robustness`), with 95 % intervals.
 
 {table}
 """
@@ -58,7 +58,7 @@ Share of the sentences of the test split whose labels stay (`python -m train.rob
 _TAIL = """## How it was made
 
 Fine-tuned from `{encoder}` on {train:,} sentences ({development:,} for development, {test:,} for test, split by
-story) with the settings in `metrics.json`, seed {seed}.{taught}{averaged} {data} Intervals are
+story) with the settings in `metrics.json`, seed {seed}, on {machine}.{taught}{averaged} {data} Intervals are
 95 % percentile bootstrap over stories.
 
 Temperatures fitted on the development split{unfitted}: {temperatures}.
@@ -74,7 +74,9 @@ line elsewhere. Do not act on a single sentence's label: aggregate, and read wha
 _UNFITTED = f" (1 for a topic with fewer than {ENOUGH} labelled sentences there)"
 _OURS = {"data/written.jsonl", "data/annotated.local.jsonl"}
 _OUR_DATA = """The sentences were
-written and labelled by language models under data/GUIDELINES.md; see data/README.md for what that means."""
+written and labelled by language models under data/GUIDELINES.md; see data/README.md for what that means. The written
+ones, in every split, are easier than news. Recipes and models were chosen by the development split and at times by the
+validation news and the test split (NOTES.md), so these figures are somewhat too good."""
 
 
 def write_card(folder: Path) -> None:
@@ -107,6 +109,7 @@ def write_card(folder: Path) -> None:
         rare="`against` is rare in real news and least reliable. " if ours else "",
         encoder=run["config"]["encoder"],
         seed=run["config"]["seed"],
+        machine=run["machine"],
         unfitted=_UNFITTED if 1.0 in fitted.values() else "",
         temperatures=", ".join(f"{name} {value}" for name, value in fitted.items()),
         **run["sentences"],
@@ -116,7 +119,9 @@ def write_card(folder: Path) -> None:
         notes = "\n".join(f"* {line}" for line in remarks(result))
         parts.append(f"## {title}\n\n{markdown_table(result)}\n\n{notes}\n")
     if (measured := folder / "robustness.json").exists():
-        parts.append(_SPELLING.format(table=robustness_table(json.loads(measured.read_text(encoding="utf-8")))))
+        result = json.loads(measured.read_text(encoding="utf-8"))
+        split = " of the test split" if result["split"] else ""
+        parts.append(_SPELLING.format(sentences=result["sentences"], split=split, table=robustness_table(result)))
     parts.append(tail)
     write_text(folder / "README.md", "\n".join(parts))
 

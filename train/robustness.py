@@ -10,7 +10,6 @@ that it alters, how many of them keep their token ids (the normaliser covers it)
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import numpy as np
 
 from train.command import one_sentence_errors
 from train.data import Example, load_examples, split
+from train.evaluation import run_data
 from train.perturbations import LOOSE, NOISE, SPELLINGS, Change, changed
 from train.scores import intervals, resampling_weights
 from wijha.classifier import Classifier
@@ -44,7 +44,7 @@ def main() -> None:
 def measure(folder: Path, file: Path | None = None, rows: int | None = None, seed: int = 13) -> dict[str, Any]:
     """Measure every change, write robustness.json into `folder` and return it."""
     classifier = Classifier.load(folder)
-    sources = [file] if file else _training_files(folder)
+    sources = [file] if file else [path for path in run_data(folder) if path.exists()]
     examples = [example for path in sources for example in load_examples(path, classifier.schema)]
     examples = spread(examples if file else split(examples)["test"], rows)
     if not examples:
@@ -63,15 +63,6 @@ def measure(folder: Path, file: Path | None = None, rows: int | None = None, see
     }
     write_json(folder / "robustness.json", result)
     return result
-
-
-def _training_files(folder: Path) -> list[Path]:
-    """The files that the model's metrics.json names, those that are here."""
-    try:
-        files = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]["data"]
-    except (OSError, ValueError, KeyError):
-        return []
-    return [path for path in map(Path, files) if path.exists()]
 
 
 def spread(examples: Sequence[Example], rows: int | None) -> list[Example]:
