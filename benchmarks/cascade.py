@@ -12,7 +12,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import TEXT, one_sentence, rate, report, texts
+from benchmarks.common import TEXT, rate, report, texts
+from train.command import one_sentence_errors
 from wijha import Classifier
 from wijha.classifier import default_model, in_doubt, softmax
 from wijha.errors import InputError
@@ -25,7 +26,7 @@ def main() -> None:
     parser.add_argument("--archive", type=Path, help="sentences of an archive, in the column text")
     parser.add_argument("--rows", type=int, default=1024, help="sentences of each text")
     arguments = parser.parse_args()
-    with one_sentence():
+    with one_sentence_errors():
         kinds = {TEXT.name: texts(arguments.rows)}
         if arguments.archive:
             kinds["an archive"] = texts(arguments.rows, arguments.archive)

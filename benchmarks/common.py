@@ -10,15 +10,13 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-from train.documents import fill
-from train.tables import cell, measurements
+from train.tables import cell, fill, measurements
 from wijha.classifier import Classifier, default_model
 from wijha.errors import InputError
 from wijha.files import write_json
@@ -140,12 +138,3 @@ def measured(*words: str, cores: set[int] | None = None) -> tuple[str, float, fl
     said, _, last = done.stdout.rstrip("\n").rpartition("\n")
     seconds, peak = json.loads(last)
     return said, seconds, peak / (1e6 if sys.platform == "darwin" else 1e3)
-
-
-@contextmanager
-def one_sentence() -> Iterator[None]:
-    """An InputError becomes one sentence and exit code 2."""
-    try:
-        yield
-    except InputError as error:
-        raise SystemExit(f"error: {error}") from None

@@ -17,8 +17,9 @@ from typing import Any
 
 from transformers.utils import logging
 
-from benchmarks.common import TEXT, one_sentence, rate, report, texts
+from benchmarks.common import TEXT, rate, report, texts
 from benchmarks.training import our_trainer, timed
+from train.command import one_sentence_errors
 from train.config import FinetuneConfig, load_config
 from train.data import load_examples, split
 from train.model import build_classifier, load_tokenizer
@@ -39,7 +40,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    with one_sentence(), tempfile.TemporaryDirectory() as folder:
+    with one_sentence_errors(), tempfile.TemporaryDirectory() as folder:
         config = load_config(FinetuneConfig, arguments.config, output=folder)
         shipped = dataclasses.replace(config, encoder="models/classifier/first", layers=None, mean_layer=False)
         depths = {

@@ -28,7 +28,8 @@ from transformers import pipeline
 from transformers.utils import logging
 
 from benchmarks import onnx
-from benchmarks.common import TEXT, model_argument, named, one_sentence, report, texts
+from benchmarks.common import TEXT, model_argument, named, report, texts
+from train.command import one_sentence_errors
 from wijha.classifier import read_schema
 from wijha.cli import main as wijha
 from wijha.errors import InputError
@@ -48,7 +49,7 @@ def main() -> None:
     parser.add_argument("--stock-rows", type=int, default=1024, help="rows for the stock pipeline, which is slower")
     arguments = parser.parse_args()
     logging.set_verbosity_error()
-    with one_sentence(), tempfile.TemporaryDirectory() as folder:
+    with one_sentence_errors(), tempfile.TemporaryDirectory() as folder:
         run(arguments.model, arguments.rows, arguments.stock_rows, Path(folder), arguments.text)
 
 

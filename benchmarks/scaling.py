@@ -16,7 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import measured, model_argument, named, one_model, one_sentence, report, texts
+from benchmarks.common import measured, model_argument, named, one_model, report, texts
+from train.command import one_sentence_errors
 from wijha.classifier import read_settings
 from wijha.records import write_rows
 from wijha.tokenizer import TextEncoder
@@ -37,7 +38,7 @@ def main() -> None:
     model_argument(parser)
     parser.add_argument("--rows", default="1000,10000,100000", help="sizes of the input, comma-separated")
     arguments = parser.parse_args()
-    with one_sentence():
+    with one_sentence_errors():
         run(arguments.model, [int(size) for size in arguments.rows.split(",")])
 
 

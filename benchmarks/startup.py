@@ -10,7 +10,8 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import measured, named, one_sentence, report
+from benchmarks.common import measured, named, report
+from train.command import one_sentence_errors
 from wijha.classifier import default_model, read_settings
 from wijha.runtime import accepted
 
@@ -28,7 +29,7 @@ def main() -> None:
     parser.add_argument("model", type=Path, nargs="?", default=default_model(), help="default: %(default)s")
     parser.add_argument("--repeats", type=int, default=3, help="starts a way; the median is taken")
     arguments = parser.parse_args()
-    with one_sentence():
+    with one_sentence_errors():
         run(arguments.model, arguments.repeats)
 
 

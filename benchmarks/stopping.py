@@ -15,7 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.common import ROOT, model_argument, named, one_sentence, report, texts
+from benchmarks.common import ROOT, model_argument, named, report, texts
+from train.command import one_sentence_errors
 from wijha.classifier import read_settings
 from wijha.errors import InputError
 from wijha.records import write_rows
@@ -30,7 +31,7 @@ def main() -> None:
     model_argument(parser)
     parser.add_argument("--repeats", type=int, default=5, help="jobs a signal; the longest end is taken")
     arguments = parser.parse_args()
-    with one_sentence():
+    with one_sentence_errors():
         run(arguments.model, arguments.repeats)
 
 

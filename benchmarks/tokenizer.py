@@ -12,7 +12,8 @@ from pathlib import Path
 
 from transformers import AutoTokenizer
 
-from benchmarks.common import model_argument, one_sentence, report, texts
+from benchmarks.common import model_argument, report, texts
+from train.command import one_sentence_errors
 from wijha.batching import windows
 from wijha.errors import InputError
 from wijha.tokenizer import TextEncoder
@@ -24,7 +25,7 @@ def main() -> None:
     model_argument(parser)
     parser.add_argument("--rows", type=int, default=20_000)
     arguments = parser.parse_args()
-    with one_sentence():
+    with one_sentence_errors():
         run(arguments.model, arguments.rows)
 
 

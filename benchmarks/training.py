@@ -28,7 +28,8 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from benchmarks.common import TEXT, one_sentence, report
+from benchmarks.common import TEXT, report
+from train.command import one_sentence_errors
 from train.config import FinetuneConfig, load_config
 from train.data import Example, encode, label_numbers, load_examples, split
 from train.finetune import DevelopmentScores, training_arguments
@@ -48,7 +49,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    with one_sentence(), tempfile.TemporaryDirectory() as folder:
+    with one_sentence_errors(), tempfile.TemporaryDirectory() as folder:
         config = load_config(FinetuneConfig, arguments.config, output=folder)
         run(config, arguments.steps)
 

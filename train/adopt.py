@@ -15,8 +15,8 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from train.command import one_sentence_errors
 from train.packed import Encoder, read_packed
 from train.plain_text import read_texts
 from train.tokenizer import OURS, SPECIAL, TEXT, finished, normalization_steps
+from wijha.batching import windows
 from wijha.errors import InputError
 from wijha.manifest import write_manifest
 from wijha.records import read_rows
@@ -140,19 +141,13 @@ def _tokenizer(pieces: list[tuple[str, float]]) -> Tokenizer:
 def _counts(tokenizer: Tokenizer, texts: Iterable[str]) -> Counter[int]:
     """How often each piece occurs, special tokens not counted among them. Raises InputError where none does."""
     seen: Counter[int] = Counter()
-    for some in _batches(texts):
+    for some in windows(texts, 2_000):
         for encoding in tokenizer.encode_batch(some, add_special_tokens=False):
             seen.update(encoding.ids)
     pieces = Counter({number - len(SPECIAL): count for number, count in seen.items() if number >= len(SPECIAL)})
     if not pieces:
         raise InputError("expected texts with words that the encoder knows, found none; name a corpus of its language")
     return pieces
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    remaining = iter(texts)
-    while some := list(islice(remaining, 2_000)):
-        yield some
 
 
 def _layer(name: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from train.calibration import ENOUGH
 from train.robustness import table as robustness_table
-from train.tables import HEADLINE, markdown, remarks
+from train.tables import HEADLINE, between, markdown, remarks
 from wijha.classifier import read_settings
 from wijha.files import write_text
 from wijha.manifest import FIRST
@@ -136,9 +136,5 @@ def markdown_table(result: dict[str, Any]) -> str:
     """The headline scores of model and baselines with 95 % intervals, as Markdown."""
     rows = []
     for name, system in result["systems"].items():
-        cells = []
-        for key in HEADLINE:
-            low, high = system["intervals"][key]
-            cells.append(f"{system['scores'][key]:.3f} ({low:.3f}-{high:.3f})")
-        rows.append([name, *cells])
+        rows.append([name, *(between(system["scores"][key], system["intervals"][key]) for key in HEADLINE)])
     return markdown([f"{result['sentences']:,} sentences", *HEADLINE.values()], rows)

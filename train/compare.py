@@ -29,7 +29,7 @@ from train.evaluation import run_splits
 from train.finetune import difference, finetune, inputs
 from train.provenance import begun_with
 from train.scores import cell_counts, evaluate_counts, intervals, paired_differences, resampled, resampling_weights
-from train.tables import HEADLINE, SCORES, markdown, p_value
+from train.tables import HEADLINE, SCORES, between, markdown, p_value
 from wijha.classifier import Classifier
 from wijha.errors import InputError
 from wijha.files import write_json
@@ -164,9 +164,7 @@ def table(result: Mapping[str, Any]) -> str:
         cells = [name, str(len(system["seeds"]))]
         if noted:
             cells.append(f"{system['run']['sentences']['train']:,}" if "run" in system else "")
-        for key in keys:
-            low, high = system["intervals"][key]
-            cells.append(f"{means[name][key]:.3f} ({low:.3f}-{high:.3f})")
+        cells += [between(means[name][key], system["intervals"][key]) for key in keys]
         change = system[f"minus_{reference}"][keys[0]]
         spread = "{:+.3f} to {:+.3f}".format(*change["interval"])
         gained = means[name][keys[0]] - means[reference][keys[0]]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,10 +17,10 @@ from train.card import markdown_table
 from train.command import one_sentence_errors
 from train.compare import table as comparison
 from train.leave_out import table as left_out
-from train.tables import HEADLINE, markdown, measurements
+from train.tables import HEADLINE, fill, markdown, measurements
 from train.tune import table as tuned
 from wijha.errors import InputError
-from wijha.files import write_json, write_text
+from wijha.files import write_json
 from wijha.manifest import FIRST
 
 RESULTS = Path("configs/results")
@@ -174,17 +173,6 @@ def cost_line(result: dict[str, Any]) -> str:
         f"`{best['way']}` made {best['rows/s']:,.0f} rows/s on {cores} cores of {result['machine']['processor']}: "
         f"10^9 rows are {hours:,.0f} core-hours, and cost that many times the price of a core-hour."
     )
-
-
-def fill(path: Path, contents: dict[str, str]) -> None:
-    """Replace what stands between `<!-- NAME -->` and `<!-- /NAME -->`."""
-    text = path.read_text(encoding="utf-8")
-    for name, content in contents.items():
-        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        if not pattern.search(text):
-            raise InputError(f"expected the marker <!-- {name} --> in {path}, found none; put it back")
-        text = pattern.sub(lambda found, content=content: f"{found[1]}{content}\n{found[2]}", text)
-    write_text(path, text)
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def text_files(corpus: Path) -> list[Path]:
 def documents(path: Path) -> Iterator[str]:
     """The documents of one file; of formats whose fields are unknown the lines, without tags and escapes."""
     if path.name.endswith((".txt", ".jsonl.xz")):
-        yield from (row["text"] for row in read_documents(path))
+        yield from read_documents(path)
     else:
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             yield html.unescape(_TAG.sub("\n", line)).replace("\\n", "\n")

@@ -22,7 +22,7 @@ from train.command import run
 from train.config import FinetuneConfig, as_dict
 from train.evaluation import evaluate_model
 from train.finetune import finetune
-from train.tables import HEADLINE, markdown
+from train.tables import HEADLINE, between, markdown
 from wijha.errors import InputError
 from wijha.files import write_json
 from wijha.records import Row, read_rows, write_rows
@@ -95,8 +95,7 @@ def table(results: dict[str, Any]) -> str:
     rows = []
     for group, result in results.items():
         for name, system in result["systems"].items():
-            spans = [(system["scores"][key], *system["intervals"][key]) for key in HEADLINE]
-            cells = [f"{value:.3f} ({low:.3f}-{high:.3f})" for value, low, high in spans]
+            cells = [between(system["scores"][key], system["intervals"][key]) for key in HEADLINE]
             rows.append([group, f"{result['sentences']:,}", name, *cells])
     return markdown(["left out", "sentences", "system", *HEADLINE.values()], rows)
 

@@ -23,7 +23,8 @@ class TopicLoss:
     def __call__(
         self, outputs: object, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
     ) -> torch.Tensor:
-        """`outputs.logits` (batch, topics * labels), `labels` (batch, topics) -> the mean over labelled cells.
+        """`outputs.logits` (batch, topics * labels), `labels` (batch, topics) -> the mean over labelled cells
+        times the number of topics.
 
         `labels` of shape (batch, topics, labels) say how much of each label is learned (train.distill).
         `num_items_in_batch` is the number of labelled cells of the whole optimiser step, over all processes and

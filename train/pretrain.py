@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast, TrainerState
 
 from train.checkpoints import drop_old, newest_whole, room_for, write_manifest
@@ -104,7 +104,8 @@ def prepare(config: PretrainConfig) -> PreTrainedTokenizerFast:
             f"expected the config that started {config.output}, got another one; "
             "resume with that config or choose another output"
         )
-    write_json(kept, as_dict(config))
+    if PartialState().is_main_process:
+        write_json(kept, as_dict(config))
     folder = config.output / "tokenizer"
     if not (config.output / "shards" / "manifest.json").exists():
         tokenizer = (

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from train.command import one_sentence_errors
+from train.tables import markdown
 from wijha.errors import InputError
 from wijha.files import write_text
 from wijha.manifest import write_manifest
@@ -23,6 +24,7 @@ from wijha.runtime import processor
 SHIPPED = Path("models/encoder")
 ADOPTED = "runs/adopted"
 """What python -m train.adopt writes by its own example."""
+_STAGE = ("stage", "corpus", "tokens", "validation loss", "validation accuracy", "learning rate", "masking")
 _CARD = """---
 language: ar
 license: apache-2.0
@@ -41,8 +43,6 @@ and case folded) is part of `tokenizer.json`.{origin}
 
 ## Pre-training
 
-| stage | corpus | tokens | validation loss | validation accuracy | learning rate | masking |
-|---|---|---|---|---|---|---|
 {stages}
 
 Each stage goes on from the one before, with that one's layers repeated in place where it has more; its loss is on its
@@ -110,7 +110,7 @@ def release_encoder(runs: list[Path], hardware: str, target: Path = SHIPPED) -> 
         vocabulary=shape["vocab_size"],
         megabytes=(fresh / "model.safetensors").stat().st_size / 1e6,
         origin=_ORIGIN if stages[0][0].get("init") == ADOPTED else "",
-        stages="\n".join(_row(number, *stage) for number, stage in enumerate(stages, 1)),
+        stages=markdown(_STAGE, [_row(number, *stage) for number, stage in enumerate(stages, 1)]),
         hours=_hours(stages),
         hardware=hardware,
         corpus=_CORPUS,
@@ -136,14 +136,11 @@ def _stage(run: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return config, log
 
 
-def _row(number: int, config: dict[str, Any], log: list[dict[str, Any]]) -> str:
+def _row(number: int, config: dict[str, Any], log: list[dict[str, Any]]) -> list[str]:
     last, masking = log[-1], " to ".join(f"{rate:g}" for rate in config["masking"])
     corpus = ", ".join(config.get("corpus", []))
-    return (
-        f"| {number} | {corpus} | {last['tokens']:,} | {last['validation_loss']:.3f} "
-        f"| {last['validation_accuracy']:.3f} "
-        f"| {config['learning_rate']:g} | {masking} |"
-    )
+    scores = [f"{last[name]:.3f}" for name in ("validation_loss", "validation_accuracy")]
+    return [str(number), corpus, f"{last['tokens']:,}", *scores, f"{config['learning_rate']:g}", masking]
 
 
 def _hours(stages: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> str:

@@ -16,9 +16,8 @@ from datetime import date
 from pathlib import Path
 
 from train.command import one_sentence_errors
-from train.documents import fill
 from train.provenance import commit_now
-from train.tables import markdown
+from train.tables import fill, markdown
 from wijha.errors import InputError
 from wijha.files import write_json
 

@@ -21,6 +21,7 @@ from train.data import Example, load_examples, split
 from train.evaluation import run_data
 from train.perturbations import LOOSE, NOISE, SPELLINGS, Change, changed
 from train.scores import intervals, resampling_weights
+from train.tables import markdown
 from wijha.classifier import Classifier
 from wijha.errors import InputError
 from wijha.files import write_json
@@ -108,14 +109,14 @@ class Probe:
 def table(result: dict[str, Any]) -> str:
     """Every change as a row of Markdown."""
     noise = {f"{kind}, {rate}": cell for kind, rates in result["noise"].items() for rate, cell in rates.items()}
-    lines = ["| change | rows altered | same token ids | same labels (95 % interval) |", "|---|---|---|---|"]
+    rows = []
     for name, cell in (result["spellings"] | noise).items():
-        shares = "- | -"
+        shares = ["-", "-"]
         if cell["rows"]:
             low, high = cell["interval"]
-            shares = f"{cell['same_ids']:.1%} | {cell['same_labels']:.1%} ({low:.1%}-{high:.1%})"
-        lines.append(f"| {name} | {cell['rows']:,} | {shares} |")
-    return "\n".join(lines)
+            shares = [f"{cell['same_ids']:.1%}", f"{cell['same_labels']:.1%} ({low:.1%}-{high:.1%})"]
+        rows.append([name, f"{cell['rows']:,}", *shares])
+    return markdown(["change", "rows altered", "same token ids", "same labels (95 % interval)"], rows)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from zlib import crc32
 
@@ -15,7 +15,9 @@ from transformers import PreTrainedTokenizerFast
 
 from train.config import PretrainConfig
 from train.plain_text import read_texts
+from wijha.batching import windows
 from wijha.errors import InputError
+from wijha.files import write_json
 
 VALIDATION_EVERY = 200  # one document of 200 is held out, wherever it stands and however it is spaced
 _DOCUMENTS_A_CALL = 2_000
@@ -33,25 +35,16 @@ def write_shards(corpora: Sequence[Path], tokenizer: PreTrainedTokenizerFast, fo
             counts["validation" if held_out else "train"] += len(ids)
             digest.update(ids.tobytes())
     manifest = {"tokens": counts, "sha256": digest.hexdigest(), "vocabulary": len(tokenizer)}
-    temporary = folder / "manifest.json.tmp"
-    temporary.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    os.replace(temporary, folder / "manifest.json")
+    write_json(folder / "manifest.json", manifest)
 
 
 def _encoded(corpora: Sequence[Path], tokenizer: PreTrainedTokenizerFast) -> Iterator[tuple[str, np.ndarray]]:
     if len(tokenizer) > 2**16:
         raise InputError(f"expected a vocabulary of at most 65,536 pieces, got {len(tokenizer)}; choose a smaller one")
-    for texts in batched_texts(corpora):
+    for texts in windows(read_texts(*corpora), _DOCUMENTS_A_CALL):
         encoded = tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
         for text, ids in zip(texts, encoded, strict=True):
             yield text, np.array([*ids, tokenizer.sep_token_id], dtype=np.uint16)
-
-
-def batched_texts(corpora: Sequence[Path]) -> Iterator[list[str]]:
-    """The documents of the corpora in lists that one tokenizer call takes."""
-    texts = read_texts(*corpora)
-    while chunk := [text for _, text in zip(range(_DOCUMENTS_A_CALL), texts, strict=False)]:
-        yield chunk
 
 
 def load_blocks(folder: Path, split: str, length: int) -> np.ndarray:
@@ -83,10 +76,6 @@ def block_batch(blocks: np.ndarray, step: int, config: PretrainConfig) -> torch.
     return torch.from_numpy(blocks[np.array(picks)].astype(np.int64))
 
 
-_orders: dict[tuple[int, int], np.ndarray] = {}
-
-
+@lru_cache(maxsize=2)
 def _order(length: int, seed: int) -> np.ndarray:
-    if (length, seed) not in _orders:
-        _orders[length, seed] = np.random.default_rng(seed).permutation(length)
-    return _orders[length, seed]
+    return np.random.default_rng(seed).permutation(length)

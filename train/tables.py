@@ -1,9 +1,14 @@
-"""Scores as text tables for the screen and for README."""
+"""Scores as text tables for the screen, and tables put into documents."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from wijha.errors import InputError
+from wijha.files import write_text
 
 HEADLINE = {
     "topic_micro_f1": "topic micro-F1",
@@ -23,6 +28,33 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def fill(path: Path, contents: Mapping[str, str]) -> None:
+    """Replace what stands between `<!-- NAME -->` and `<!-- /NAME -->` in a document."""
+    write_text(path, filled(path, contents))
+
+
+def filled(path: Path, contents: Mapping[str, str]) -> str:
+    """The document with other contents between its markers. Raises InputError where a name has not one pair of them."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    for name, content in contents.items():
+        text, found = re.subn(
+            rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)",
+            lambda marks, content=content: f"{marks[1]}{content}\n{marks[2]}",
+            text,
+            flags=re.DOTALL,
+        )
+        if found != 1:
+            raise InputError(
+                f"expected one <!-- {name} --> and after it one <!-- /{name} --> in {path}, found {found}; put them in"
+            )
+    return text
+
+
+def between(value: float, interval: Sequence[float]) -> str:
+    """A score with its interval: `0.812 (0.790-0.835)`."""
+    return f"{value:.3f} ({interval[0]:.3f}-{interval[1]:.3f})"
 
 
 def measurements(rows: Sequence[Mapping[str, Any]]) -> str:

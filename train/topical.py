@@ -75,8 +75,8 @@ def learned(files: Iterable[Path]) -> list[str]:
     return [" ".join(texts[start : start + 10]) for start in range(0, len(texts), 10)]
 
 
-def candidates(corpus: Path, most: int = MOST) -> list[str]:
-    """Sentences of the corpus with a word of `search`, each once, none that is annotated; a fixed draw of `most`."""
+def candidates(corpus: Path) -> list[str]:
+    """Sentences of the corpus with a word of `search`, each once, none that is annotated; a fixed draw of MOST."""
     words = searched_words("search")
     seen = {str(row["key"]) for _, row in read_rows(LABELS)}
     found = []
@@ -86,7 +86,7 @@ def candidates(corpus: Path, most: int = MOST) -> list[str]:
             if len(plain.split()) in _WORDS and words.search(plain) and key(text) not in seen:
                 seen.add(key(text))
                 found.append(text)
-    return random.Random(13).sample(found, min(most, len(found)))
+    return random.Random(13).sample(found, min(MOST, len(found)))
 
 
 def unseen(texts: Sequence[str], real: Path = REAL_NEWS) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from train.command import one_sentence_errors
-from train.documents import fill
+from train.tables import fill
 from wijha.errors import InputError
 
 README = Path("README.md")

@@ -313,12 +313,12 @@ def test_early_stopping_counts_on_after_a_stop(longer: dict[str, object], tmp_pa
 
 def kill_at_random_moments(longer: dict[str, object], run: Path, kills: int, most: float) -> list[str]:
     """Kill a run up to `most` seconds after it began to train, that often, then let it end; what each kill left."""
-    left = []
+    left, moments = [], random.Random(kills)
     for _ in range(kills):
         process = start(longer, run)
         while process.is_alive() and "training begins" not in printed(run):
             time.sleep(0.01)
-        time.sleep(random.uniform(0, most))
+        time.sleep(moments.uniform(0, most))
         process.kill()
         process.join()
         steps = steps_kept(run)

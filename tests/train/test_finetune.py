@@ -9,10 +9,8 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -161,25 +159,6 @@ def _yaml(path: Path, settings: dict[str, object], **others: object) -> Path:
     plain = as_dict(FinetuneConfig(**(settings | others)))  # type: ignore[arg-type]
     path.write_text(yaml.safe_dump(plain), encoding="utf-8")
     return path
-
-
-def test_killed_and_resumed_equals_undisturbed(settings: dict[str, object], tmp_path: Path) -> None:
-    settings = settings | {"epochs": 6, "dropout": 0.1, "patience": 9}
-    whole = finetune(FinetuneConfig(**settings, output=tmp_path / "whole"))  # type: ignore[arg-type]
-    config = _yaml(tmp_path / "run.yaml", settings, output=tmp_path / "killed")
-    command = [sys.executable, "-m", "train.finetune", str(config)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not list((tmp_path / "killed" / "checkpoints").glob("checkpoint-*/trainer_state.json")):
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "killed" / "model").exists()
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
-    first = load_file(whole / "model.safetensors")
-    second = load_file(tmp_path / "killed" / "model" / "model.safetensors")
-    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_two_processes_give_the_result_of_one(settings: dict[str, object], tmp_path: Path) -> None:

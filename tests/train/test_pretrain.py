@@ -207,9 +207,11 @@ def test_a_shard_cut_short_is_noticed(config: PretrainConfig) -> None:
     ("name", "content", "sentence"),
     [
         ("a.txt", b"latin only\n", "expected Arabic text, found none"),
-        ("a.txt", b"\xff\xfe\x00", "expected UTF-8"),
-        ("a.jsonl", b'{"title": 1}\n', 'expected a JSON object with a "text"'),
-        ("a.jsonl.xz", lzma.compress(b'{"text": "a"}\n' * 99)[:-9], "expected a whole archive"),
+        ("a.txt", b"\xff\xfe\x00", "expected UTF-8 in .*a.txt, found UTF-16"),
+        ("a.jsonl", b'{"title": 1}\n', 'expected a "text" in .*a.jsonl line 1'),
+        ("a.jsonl", b'{"text": null}\n', 'expected a "text" in .*a.jsonl line 1'),
+        ("a.jsonl", b"[1]\n", "expected a JSON object in .*a.jsonl line 1"),
+        ("a.jsonl.xz", lzma.compress(b'{"text": "a"}\n' * 99)[:-9], "expected a whole .jsonl.xz file"),
         ("a.pdf", b"", "expected a folder with .txt, .jsonl, .jsonl.xz files, found none"),
     ],
 )

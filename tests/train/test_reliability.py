@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from train import reliability
-from train.documents import fill
 from train.provenance import commit_now
+from train.tables import fill
 from wijha import InputError
 
 ROOT = Path(__file__).resolve().parents[2]

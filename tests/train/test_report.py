@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,7 @@ import pytest
 
 from train.data import Example, load_examples
 from train.report import measures
-from train.report.__main__ import report
+from train.report.__main__ import main, report
 from train.report.compare import compare
 from train.report.errors import challenge_pairs, mistakes, occlusion
 from train.report.scored import Scored, score_sentences
@@ -76,11 +74,12 @@ def test_a_run_shows_its_training_curve(model: Path) -> None:
     assert all({"loss", "eval_loss", "eval_favg3"} <= set(entry) for entry in curve)
 
 
-def test_a_missing_model_is_one_sentence() -> None:
-    command = [sys.executable, "-m", "train.report", "no/such/model"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 2 and done.stderr.startswith("error: expected a model folder")
-    assert len(done.stderr.splitlines()) == 1
+def test_a_missing_model_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["report", "no/such/model"])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    said = capsys.readouterr().err
+    assert said.startswith("error: expected a model folder") and said.count("\n") == 1
 
 
 def test_precision_recall_and_what_has_no_curve() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from train.data import Example, load_examples
+from train.tables import markdown
 from wijha.errors import InputError
 from wijha.records import write_rows
 from wijha.schema import Schema
@@ -72,7 +73,7 @@ def compare_files(first: Path, second: Path, schema: Schema, output: Path | None
         raise InputError(f"expected rows with the same ids in {first} and {second}, found none; check the id columns")
     rows = [[_labels(file[name], schema, path) for name in both] for file, path in ((one, first), (other, second))]
     result = agreement(*rows, schema)
-    print("\n".join(table(result)))
+    print(table(result))
     print(f"{len(one) - len(both):,} rows only in {first.name}, {len(other) - len(both):,} only in {second.name}")
     if output:
         differ = [_disagreement(one[name], other[name]) for name in both if one[name].labels != other[name].labels]
@@ -106,20 +107,17 @@ def _disagreement(one: Example, other: Example) -> dict[str, Any]:
     return {"id": one.id, "text": one.text, "differ": differ, "first": one.labels, "second": other.labels}
 
 
-def table(result: dict[str, Any]) -> list[str]:
+def table(result: dict[str, Any]) -> str:
     """An agreement as Markdown."""
-    lines = [
-        f"| {result['rows']:,} rows | presence equal | kappa | both saw it | stance equal | kappa |",
-        "|---" * 6 + "|",
-    ]
+    head = [f"{result['rows']:,} rows", "presence equal", "kappa", "both saw it", "stance equal", "kappa"]
+    rows = []
     for topic, value in result["topics"].items():
         presence, stance = value["presence"], value["stance"]
         cells = [percent(presence["equal"]), number(presence["kappa"]), f"{stance['count']:,}"]
-        cells += [percent(stance["equal"]), number(stance["kappa"])]
-        lines.append(f"| {topic} | {' | '.join(cells)} |")
+        rows.append([topic, *cells, percent(stance["equal"]), number(stance["kappa"])])
     labels = result["labels"]
     words = f"{percent(result['rows_equal'])} of the rows and {percent(labels['equal'])} of the labels are equal"
-    return [*lines, "", f"{words}; Cohen's kappa over all labels {number(labels['kappa'])}."]
+    return f"{markdown(head, rows)}\n\n{words}; Cohen's kappa over all labels {number(labels['kappa'])}."
 
 
 def percent(share: float | None) -> str:

@@ -10,13 +10,13 @@ from train.corpus.numbers import corpus_numbers, tables
 from train.corpus.parts import PARTS, part_file, read_corpus, read_real_news
 from train.corpus.problems import all_problems, refuse
 from train.data import file_sha256
+from train.tables import filled
 from wijha.errors import InputError
 from wijha.files import write_json, write_text
 from wijha.schema import Schema
 
 DATA = Path("data")
 REAL_NEWS = Path("../shared/real_news/validation.jsonl")
-_OPEN, _CLOSE = "<!-- numbers -->", "<!-- /numbers -->"
 
 
 def check(schema: Schema, folder: Path = DATA, real_news: Path = REAL_NEWS, frozen: bool = False) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def check(schema: Schema, folder: Path = DATA, real_news: Path = REAL_NEWS, froz
     report, old = corpus_numbers(corpus, schema), _json(folder / "report.json")
     report["files"] = {part: file_sha256(part_file(folder, part)) for part in report["parts"]}
     _keep_words(report, old)
-    card = _card(folder / "README.md", tables(report, schema))
+    card = filled(folder / "README.md", {"numbers": f"\n{tables(report, schema)}\n"})
     changed = [
         name
         for name, same in (("report.json", report == old), ("README.md", card == _text(folder / "README.md")))
@@ -52,15 +52,6 @@ def _keep_words(report: dict[str, Any], old: dict[str, Any]) -> None:
     for part, value in report["parts"].items():
         if value["words"] is None and old.get("files", {}).get(part) == report["files"][part]:
             value["words"] = old["parts"][part]["words"]
-
-
-def _card(path: Path, numbers: str) -> str:
-    """The card with new numbers between its markers."""
-    text = _text(path)
-    if text.count(_OPEN) != 1 or text.count(_CLOSE) != 1 or text.index(_OPEN) > text.index(_CLOSE):
-        raise InputError(f"expected one {_OPEN} and after it one {_CLOSE} in {path}, found others; put them in")
-    before, rest = text.split(_OPEN)
-    return f"{before}{_OPEN}\n\n{numbers}\n\n{_CLOSE}{rest.split(_CLOSE)[1]}"
 
 
 def _text(path: Path) -> str:

@@ -13,6 +13,7 @@ from train.corpus.agreement import agreement, percent, table
 from train.corpus.parts import PARTS, Sentence
 from train.corpus.problems import codes, contrast_pairs
 from train.data import SPLITS
+from train.tables import markdown
 from wijha.schema import Schema
 
 _COLUMNS = {"form": "forms", "line": "lines", "corpus": "corpora", "outlet": "outlets", "source": "sources"}
@@ -98,28 +99,28 @@ def tables(numbers: dict[str, Any], schema: Schema) -> str:
     ]
     if numbers["agreement"]:
         sections += ["Two readers of the same sentence, before the differences were settled:"]
-        sections += ["\n".join(table(numbers["agreement"]))]
+        sections += [table(numbers["agreement"])]
     return "\n\n".join(section for section in sections if section)
 
 
 def _parts_table(parts: dict[str, Any]) -> str:
-    lines = ["| part | sentences | stories | no topic | several topics | words: median (5-95 %) |", "|---" * 6 + "|"]
+    rows = []
     for part, value in parts.items():
         words = value["words"]
         length = f"{words['median']} ({words['p5']}-{words['p95']})" if words else "-"
         cells = [f"{value[name]:,}" for name in ("sentences", "stories", "hard_negatives", "several_topics")]
-        lines.append(f"| {part} | {' | '.join([*cells, length])} |")
-    return "\n".join(lines)
+        rows.append([part, *cells, length])
+    return markdown(["part", "sentences", "stories", "no topic", "several topics", "words: median (5-95 %)"], rows)
 
 
 def _labels_table(title: str, groups: dict[str, Any], schema: Schema) -> str:
-    lines = [f"| {title} | topic | {' | '.join(schema.label_names)} |", "|---" * (len(schema.labels) + 2) + "|"]
+    rows = []
     for group, value in groups.items():
         for topic, counts in value["labels"].items():
             total = max(1, value["sentences"])
             cells = [f"{counts[name]:,} ({percent(counts[name] / total)})" for name in schema.label_names]
-            lines.append(f"| {group} ({value['sentences']:,}) | {topic} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+            rows.append([f"{group} ({value['sentences']:,})", topic, *cells])
+    return markdown([title, "topic", *schema.label_names], rows)
 
 
 def _lists(part: str, value: dict[str, Any]) -> str:

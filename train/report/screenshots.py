@@ -64,14 +64,14 @@ def screenshots(page: str, folder: Path) -> list[Path]:
     return written
 
 
-def readme_pictures(folder: Path = Path("docs"), model: Path = SHIPPED) -> list[Path]:
+def readme_pictures() -> list[Path]:
     """The first window of the report on the challenge set, whose sentences may be shown, and of the demo at work."""
-    written = [folder / "report.png", folder / "demo.png"]
-    page = report(model, data=part_file(DATA, "challenge")).resolve().as_uri()
+    written = [Path("docs/report.png"), Path("docs/demo.png")]
+    page = report(SHIPPED, data=part_file(DATA, "challenge")).resolve().as_uri()
     with chromium() as browser:
         show(browser, page)
         browser.save_screenshot(str(written[0]))
-    with served_demo(model) as address, chromium() as browser:
+    with served_demo(SHIPPED) as address, chromium() as browser:
         show(browser, address)
         wait_for(lambda: browser.find_element("id", "classify").is_displayed())
         browser.execute_script("arguments[0].click()", browser.find_element("id", "classify"))
@@ -102,19 +102,19 @@ def is_idle(browser: Any) -> bool:
     return not browser.find_elements("css selector", ".generating, .progress-text")
 
 
-def wait_for(ask: Callable[[], Any], seconds: float = 180) -> Any:
-    """What `ask` gives once it is true; an error is a false value until then. Raises InputError when it never comes."""
+def wait_for(ask: Callable[[], Any]) -> Any:
+    """What `ask` gives once it is true; an error is a false value until then. Raises InputError after three minutes."""
     from selenium.common.exceptions import WebDriverException
 
     last: object = None
-    for _ in range(int(seconds * 5)):
+    for _ in range(900):
         try:
             if value := ask():
                 return value
         except (WebDriverException, OSError) as error:
             last = error
         time.sleep(0.2)
-    raise InputError(f"expected the page within {seconds:.0f} seconds, it never came: {last}; try again")
+    raise InputError(f"expected the page within three minutes, it never came: {last}; try again")
 
 
 @contextmanager
