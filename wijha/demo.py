@@ -53,17 +53,19 @@ def demo(arguments: argparse.Namespace) -> None:
     from wijha.classifier import Classifier  # torch is slow to import: --help must not wait for it
 
     gradio = need("gradio", "demo")
-    page = build(gradio, Classifier.load(arguments.model))
-    print(f"demo: http://{arguments.host}:{arguments.port} (Ctrl-C ends it)", flush=True)
+    classifier = Classifier.load(arguments.model)
     where = {"server_name": arguments.host, "server_port": arguments.port, "share": False}
-    try:
-        page.launch(**where, **_look(gradio), quiet=True, footer_links=[])
-    except OSError as error:
-        raise InputError(f"expected a free port, found {arguments.port} taken; pass --port NUMBER") from error
+    with tempfile.TemporaryDirectory(prefix="wijha-") as folder:
+        page = build(gradio, classifier, Path(folder))
+        print(f"demo: http://{arguments.host}:{arguments.port} (Ctrl-C ends it)", flush=True)
+        try:
+            page.launch(**where, **_look(gradio), quiet=True, footer_links=[])
+        except OSError as error:
+            raise InputError(f"expected a free port, found {arguments.port} taken; pass --port NUMBER") from error
 
 
-def build(gradio: Any, classifier: Classifier) -> Any:
-    """The page as Gradio blocks, not yet served."""
+def build(gradio: Any, classifier: Classifier, folder: Path) -> Any:
+    """The page as Gradio blocks, not yet served; tables to download are written below `folder`."""
     with gradio.Blocks(title="wijha", analytics_enabled=False) as page:
         gradio.Markdown(f"# wijha وجهة\nTopics and stances of Arabic news, by `{classifier.folder}`, on this machine.")
         known = gradio.State([])
@@ -86,7 +88,7 @@ def build(gradio: Any, classifier: Classifier) -> Any:
 
         def show(predictions: list[Prediction], bound: float) -> tuple[Any, ...]:
             rows = table_rows(predictions, bound)
-            button = gradio.DownloadButton(value=str(save(rows)) if rows else None, interactive=bool(rows))
+            button = gradio.DownloadButton(value=str(save(rows, folder)) if rows else None, interactive=bool(rows))
             schema = classifier.schema
             return marked_html(predictions, bound, schema.absent, schema.polar), table_html(rows), button
 
@@ -160,8 +162,8 @@ def table_html(rows: list[dict[str, Any]]) -> str:
     return f'<div class="labels"><table><tr>{names}</tr>{"".join(lines)}</table></div>'
 
 
-def save(rows: list[dict[str, Any]]) -> Path:
-    """The table as a .csv file in a folder of its own; cells that a spreadsheet would run are defused."""
-    path = Path(tempfile.mkdtemp(prefix="wijha-")) / "sentences.csv"
+def save(rows: list[dict[str, Any]], folder: Path) -> Path:
+    """The table as a .csv file in a folder of its own below `folder`; cells a spreadsheet would run are defused."""
+    path = Path(tempfile.mkdtemp(dir=folder)) / "sentences.csv"
     write_rows(rows, path)
     return path

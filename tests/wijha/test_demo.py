@@ -31,10 +31,12 @@ def test_sentences_are_marked_as_text(model: Path) -> None:
     assert "--hue: 194 80 10" in demo.marked_html(predictions, 0.0, "no such label", ("other", label))
 
 
-def test_the_threshold_empties_labels_of_the_table_which_is_defused(model: Path) -> None:
+def test_the_threshold_empties_labels_of_the_table_which_is_defused(model: Path, tmp_path: Path) -> None:
     predictions = demo.classified(ARTICLE, Classifier.load(model))
     assert not any(row["jerusalem_status_stance"] for row in demo.table_rows(predictions, 1.01))
-    with open(demo.save(demo.table_rows(predictions, 0.0)), encoding="utf-8", newline="") as file:
+    path = demo.save(demo.table_rows(predictions, 0.0), tmp_path)
+    assert path.is_relative_to(tmp_path) and path != demo.save([], tmp_path)
+    with open(path, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["sentence"] for row in rows] == ["1", "2", "3"] and rows[2]["text"] == "'=1+1 قال"
     assert float(rows[0]["de_escalation_zones_score"]) > 0
