@@ -58,6 +58,12 @@ def filled_rows(path: Path) -> Iterator[tuple[int, Row]]:
             yield number, row
 
 
+def has_topics(path: Path, schema: Schema) -> bool:
+    """Whether the first row of a file has, for every topic of the schema, a label of the schema or none."""
+    _, row = next(filled_rows(path), (0, {}))
+    return all(topic in row and row[topic] in (None, "", *schema.label_names) for topic in schema.topic_names)
+
+
 def is_empty(value: object) -> bool:
     """Whether a cell holds nothing, or white space."""
     return value is None or (isinstance(value, str) and not value.strip())

@@ -53,6 +53,20 @@ def test_without_real_news_the_test_split_is_scored(
     assert result["sentences"] == made["test"]["sentences"] and len(result["systems"]) == 3
 
 
+def test_real_news_of_other_topics_is_not_scored(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(evaluation, "REAL_NEWS", tmp_path / "news.jsonl")
+    (tmp_path / "news.jsonl").write_text('{"text": "x", "sport": "absent"}\n', encoding="utf-8")
+    assert evaluate_model(folder, None)["source"] == "test split"
+    assert "news.jsonl has other topics: scored on the test split.\n" in capsys.readouterr().out
+
+
+def test_a_run_is_told_from_its_model(model: Path) -> None:
+    with pytest.raises(InputError, match=f"found a run at {model.parent}; name {model}$"):
+        evaluate_model(model.parent, None)
+
+
 def test_of_data_that_is_partly_here_the_rest_is_scored_without_baselines(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
