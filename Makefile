@@ -44,7 +44,7 @@ test-minimal: setup  ## the tests with the oldest versions that pyproject.toml a
 train: setup  ## train a classifier on data/ from models/encoder (CONFIG=configs/default.yaml)
 	@$(BIN)/python -m train.finetune $(CONFIG)
 
-evaluate: setup  ## score MODEL and the baselines on real news, or on the test split where that is missing
+evaluate: setup  ## score MODEL and the baselines on real news, or on the test split where it does not fit
 	@$(BIN)/python -m train.evaluation $(MODEL) $(FILE)
 
 predict: setup  ## classify the file IN into OUT with MODEL

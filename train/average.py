@@ -54,12 +54,12 @@ def average(output: Path, models: Sequence[Path]) -> Path:
     files = [Path(name) for name in run["data"]]
     if missing := [str(path) for path in files if not path.exists()]:
         raise InputError(f"expected the data of {models[0]}, found no {', '.join(missing)}; see data/README.md")
-    schema = Schema.from_dict(settings[0]["schema"], str(models[0]))
+    schema, weights = Schema.from_dict(settings[0]["schema"], str(models[0])), mean_weights(models)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in _KEPT:
         shutil.copy(models[0] / name, folder / name)
-    save_file(mean_weights(models), folder / "model.safetensors", metadata={"format": "pt"})
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     splits = run_splits(models[0], schema)
     settings_of_all = run["config"] | {"output": str(output), "average_of": [str(model) for model in models]}
     finish(folder, settings_of_all, splits, begun_with(run))

@@ -50,7 +50,12 @@ def overrides(words: list[str]) -> dict[str, Any]:
     for name, value in zip(words[::2], words[1::2], strict=False):
         if not name.startswith("--"):
             raise InputError(f"expected --setting value, got {name!r}; see the config for the settings")
-        parsed = yaml.safe_load(value)
+        try:
+            parsed = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-01
+            raise InputError(
+                f"expected YAML after {name}, got {value!r}; a text takes quotes: {name} '\"...\"'"
+            ) from error
         settings[name[2:].replace("-", "_")] = value.split(",") if isinstance(parsed, str) and "," in value else parsed
     if len(words) % 2:
         raise InputError(f"expected --setting value, got {words[-1]!r} without a value; add it")
@@ -58,12 +63,15 @@ def overrides(words: list[str]) -> dict[str, Any]:
 
 
 class one_sentence_errors:  # noqa: N801
-    """Turns an InputError into one sentence on the error stream and exit code 2."""
+    """Turns an InputError, and what the system says of a path, into one sentence on stderr and exit code 2."""
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError) and isinstance(error.filename, str | Path):
+            reason = f"expected to read or write {error.filename}, got: {error.strerror}"
+            error = InputError(f"{reason}; name another path, or mend this one and run the command again")
         if isinstance(error, InputError):
             print(f"error: {error}", file=sys.stderr)
             raise SystemExit(2) from None

@@ -15,6 +15,7 @@ from train.tables import SCORES
 from wijha.errors import InputError
 
 Config = TypeVar("Config")
+_LARGEST_SEED = 2**32 - 1  # numpy takes no larger one
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class PretrainConfig:
             found.append(f"warmup ({self.warmup}) and decay ({self.decay}) together exceed 1")
         if not all(0 < rate < 1 for rate in self.masking):
             found.append(f"masking must lie between 0 and 1, got {list(self.masking)}")
-        return found
+        return found + _no_seeds(self.seed)
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ class FinetuneConfig:
             found.append(f"layers must be at least 1, got {self.layers}")
         if not self.data:
             found.append("data must name at least one file")
-        return found
+        return found + _no_seeds(self.seed)
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ class CompareConfig:
             found.append(f"settings and variants must leave {' and '.join(taken)} to the comparison; see `seeds`")
         if not self.variants or not self.seeds:
             found.append("variants and seeds must name at least one each")
-        return found
+        return found + _no_seeds(*self.seeds)
 
 
 @dataclass(frozen=True)
@@ -240,6 +241,11 @@ def _negative(config: Any, *names: str) -> list[str]:
     return [f"{name} must be at least 0, got {value}" for name, value in values.items() if not 0 <= value < math.inf]
 
 
+def _no_seeds(*seeds: int) -> list[str]:
+    wrong = [seed for seed in seeds if not 0 <= seed <= _LARGEST_SEED]
+    return [f"a seed must be 0 to {_LARGEST_SEED}, got {', '.join(map(str, wrong))}"] if wrong else []
+
+
 def load_config(kind: type[Config], path: Path, /, **overrides: Any) -> Config:
     """Read a YAML into the frozen dataclass `kind`; `overrides` win over the file.
 
@@ -248,7 +254,8 @@ def load_config(kind: type[Config], path: Path, /, **overrides: Any) -> Config:
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"expected a config at {path}, found none; see configs/ for those that ship") from error
+        found = "a folder" if path.is_dir() else "none"
+        raise InputError(f"expected a config at {path}, found {found}; see configs/ for those that ship") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"expected YAML in {path}, got {str(error).splitlines()[0]}; mend the file") from error
     if not isinstance(raw, dict):

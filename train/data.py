@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from wijha.errors import InputError
-from wijha.records import read_rows
+from wijha.records import Row, read_rows
 from wijha.schema import Schema
 from wijha.text import key
 
@@ -38,16 +38,35 @@ class Example:
 def load_examples(path: Path, schema: Schema, unlabelled: bool = False) -> list[Example]:
     """Read a labelled .jsonl, .csv or .parquet file; `text`, one column a topic, others by data/README.md.
 
-    Rows without any label are left out, which a line says, or kept where `unlabelled` ones are wanted too.
+    Rows without any label are left out, which a line says, or kept where `unlabelled` ones are wanted too; empty rows
+    are passed over.
     Raises InputError that names file and line of the first row without text or with an unknown label.
     """
-    rows = [_example(row, number, path, schema) for number, row in read_rows(path)]
+    rows = [_example(row, number, path, schema) for number, row in filled_rows(path)]
     examples = [row for row in rows if unlabelled or any(row.labels.values())]
     if not examples:
         raise InputError(f"expected labelled rows in {path}, found none; see data/README.md for the format")
     if left := len(rows) - len(examples):
         print(f"{path}: {left:,} of {len(rows):,} rows have no label and are left out", flush=True)
     return examples
+
+
+def filled_rows(path: Path) -> Iterator[tuple[int, Row]]:
+    """As `wijha.records.read_rows`, but passes over rows in which every cell is empty: spreadsheets end with some."""
+    for number, row in read_rows(path):
+        if not row or not all(map(is_empty, row.values())):
+            yield number, row
+
+
+def has_topics(path: Path, schema: Schema) -> bool:
+    """Whether the first row of a file has, for every topic of the schema, a label of the schema or none."""
+    _, row = next(filled_rows(path), (0, {}))
+    return all(topic in row and row[topic] in (None, "", *schema.label_names) for topic in schema.topic_names)
+
+
+def is_empty(value: object) -> bool:
+    """Whether a cell holds nothing, or white space."""
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _example(row: dict[str, object], number: int, path: Path, schema: Schema) -> Example:

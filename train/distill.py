@@ -156,6 +156,11 @@ def read_taught(path: Path, schema: Schema, name: str = "text") -> dict[str, np.
             rows = np.array([row["probabilities"][topic] for topic in schema.topic_names], dtype=float)
         except (KeyError, TypeError, ValueError):
             rows = np.empty(0)
+        if name not in row:  # --remember writes keys in the place of texts
+            raise InputError(
+                f"expected a {name} in {path} line {number}, found only {', '.join(row)}; "
+                "write the file again with python -m train.distill"
+            )
         if rows.shape != (len(schema.topics), len(schema.labels)) or not np.allclose(rows.sum(axis=1), 1, atol=0.01):
             raise InputError(
                 f"expected a probability of each label for each topic in {path} line {number}, found none; "

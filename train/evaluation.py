@@ -3,10 +3,11 @@
     python -m train.evaluation MODEL [FILE]        # FILE: .jsonl, .csv or .parquet with text and a column a topic
     python -m train.evaluation MODEL [FILE] --blind
 
-Without FILE: the real news beside the checkout where it is there, else the test split of the data that the model was
-trained on, as far as that is here. Writes MODEL/evaluation-<name>.json and prints a table; the baselines stand in it
-where all of that data is here. The model predicts through the same class that a user loads. --blind masks the words
-that the topics go by (`search` in configs/keywords.yaml): what is left of a score did not hang on them.
+Without FILE: the real news beside the checkout where it is there and has the model's topics, else the test split of the
+data that the model was trained on, as far as that is here. Writes MODEL/evaluation-<name>.json and prints a table; the
+baselines stand in it where all of that data is here. The model predicts through the same class that a user loads.
+--blind masks the words that the topics go by (`search` in configs/keywords.yaml): what is left of a score did not hang
+on them.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from scipy.special import softmax
 from train.baselines import KEYWORDS, Baselines
 from train.command import one_sentence_errors
 from train.confidence import confidence_report
-from train.data import Example, file_sha256, label_numbers, load_examples, split
+from train.data import Example, file_sha256, has_topics, label_numbers, load_examples, split
 from train.scores import (
     cell_counts,
     exact_rows,
@@ -63,7 +64,7 @@ def main() -> None:
 
 def evaluate_model(folder: Path, file: Path | None, blind: bool = False) -> dict[str, Any]:
     """Score the model in `folder` on `file`, print the table, write the JSON beside the model and return it."""
-    classifier = Classifier.load(folder)
+    classifier = load_model(folder)
     schema, labelled = classifier.schema, labelled_sentences(folder, file, classifier.schema)
     if not file:
         print(labelled.note)
@@ -76,6 +77,13 @@ def evaluate_model(folder: Path, file: Path | None, blind: bool = False) -> dict
     write_json(folder / f"evaluation-{name}.json", result)
     print(score_table(result, f"{folder} on {name if blind else file or name} ({len(examples):,} sentences)"))
     return result
+
+
+def load_model(folder: Path) -> Classifier:
+    """The model in `folder`. Raises InputError for a run's folder, which holds one, and for what is no model."""
+    if (folder / "model" / "config.json").exists():
+        raise InputError(f"expected a model folder, found a run at {folder}; name {folder / 'model'}")
+    return Classifier.load(folder)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,9 +100,9 @@ class Labelled:
 
 
 def labelled_sentences(folder: Path, file: Path | None, schema: Schema) -> Labelled:
-    """`file`, else the real news beside the checkout, else the test split of the model's own data, of what is here of
-    it. Raises InputError where there is none."""
-    path = file or (REAL_NEWS if REAL_NEWS.exists() else None)
+    """`file`, else the real news beside the checkout where it has the topics of `schema`, else the test split of the
+    model's own data, of what is here of it. Raises InputError where there is none."""
+    path = file or (REAL_NEWS if REAL_NEWS.exists() and has_topics(REAL_NEWS, schema) else None)
     if path:
         kind = "real news that no training saw" if path == REAL_NEWS else "the file that was named"
         return Labelled(path.stem, file_sha256(path), f"Scored on {path.name}: {kind}.", load_examples(path, schema))
@@ -105,7 +113,8 @@ def labelled_sentences(folder: Path, file: Path | None, schema: Schema) -> Label
         lacking = "the model's training data is not here" if missing or not data else "its test split is empty"
         raise InputError(f"expected labelled sentences to score, found none: {lacking}; name a FILE")
     rest = f", without {', '.join(missing)} (see data/README.md)" if missing else ""
-    return Labelled("test", "test split", f"{REAL_NEWS.name} is not here: scored on the test split{rest}.", examples)
+    why = f"{REAL_NEWS.name} {'has other topics' if REAL_NEWS.exists() else 'is not here'}"
+    return Labelled("test", "test split", f"{why}: scored on the test split{rest}.", examples)
 
 
 def run_data(folder: Path) -> dict[Path, str]:

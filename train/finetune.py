@@ -68,6 +68,12 @@ def finetune(config: FinetuneConfig) -> Path:
             f"expected labels of every topic in the training split, found none for {', '.join(untaught)}; "
             f"add data or take the topic out of {config.schema}"
         )
+    if config.distilled and not config.distilled.is_file():
+        raise InputError(
+            f"expected probabilities of other models in {config.distilled}, found no such file; "
+            "write it with python -m train.distill"
+        )
+    config.output.mkdir(parents=True, exist_ok=True)  # what cannot be written is said before hours of work
     print(describe_data(files, config.optional_data, splits), flush=True)
     read = inputs(config)
     sizes = {name: len(rows) for name, rows in splits.items()}

@@ -19,7 +19,7 @@ from train.config import FinetuneConfig
 from train.evaluation import run_splits
 from train.finetune import finish
 from train.provenance import begun_with
-from wijha.classifier import Classifier
+from wijha.classifier import Classifier, read_schema
 from wijha.errors import InputError
 from wijha.golden import check_model, seal, unseal
 from wijha.manifest import FIRST, MANIFEST, check_manifest
@@ -40,6 +40,26 @@ def release(model: Path, target: Path = SHIPPED, first: Path | None = None) -> N
     fresh, old = target.with_name(f".{target.name}.part"), target.with_name(f".{target.name}.old")
     for leftover in (fresh, old):
         shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        make(model, fresh, first)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    if (target / FIRST).exists() and first is None:
+        print(f"{target} held two models and holds one now: its {FIRST}/ is gone; --first MODEL names one")
+    had, has = topics_of(target), topics_of(fresh)
+    if had and had != has:
+        print(f"{target} had the topics {', '.join(had)} and has {', '.join(has)} now")
+    if target.exists():
+        target.rename(old)
+    fresh.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+    write_card(target)
+    print(f"{model} -> {target}")
+
+
+def make(model: Path, fresh: Path, first: Path | None) -> None:
+    """Copy `model` to `fresh`, put `first` into it, seal it and print what the checks of its models say."""
     shutil.copytree(model, fresh)
     Classifier.load(fresh)  # checks the copy by the manifest that came along, if one did
     if first is not None:
@@ -48,14 +68,14 @@ def release(model: Path, target: Path = SHIPPED, first: Path | None = None) -> N
     for reader in Classifier.load(fresh).readers:
         for line in check_model(reader):
             print(line)
-    if (target / FIRST).exists() and first is None:
-        print(f"{target} held two models and holds one now: its {FIRST}/ is gone; --first MODEL names one")
-    if target.exists():
-        target.rename(old)
-    fresh.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
-    write_card(target)
-    print(f"{model} -> {target}")
+
+
+def topics_of(folder: Path) -> tuple[str, ...]:
+    """The topics of a model folder; none where there is no model of ours."""
+    try:
+        return read_schema(folder).topic_names
+    except InputError:
+        return ()
 
 
 def put_first(first: Path, folder: Path) -> None:

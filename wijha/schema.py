@@ -89,9 +89,8 @@ class Schema:
         try:
             raw = yaml.safe_load(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise InputError(
-                f"expected a label schema at {path}, found no such file; see configs/schema.yaml"
-            ) from error
+            found = "a folder" if path.is_dir() else "no such file"
+            raise InputError(f"expected a label schema at {path}, found {found}; see configs/schema.yaml") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise InputError(f"expected YAML in {path}, got {str(error).splitlines()[0]}; mend the file") from error
         return cls.from_dict(raw, str(path))

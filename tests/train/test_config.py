@@ -66,6 +66,7 @@ def test_contradictions_are_listed_together() -> None:
         ("learning_rate", float("inf"), "learning_rate must be positive, got inf"),
         ("layer_decay", float("nan"), "layer_decay must be positive, got nan"),
         ("length", 1, "length must be at least 3"),
+        ("seed", -1, "a seed must be 0 to 4294967295, got -1"),
     ],
 )
 def test_values_that_cannot_train_are_refused(name: str, value: object, said: str) -> None:
@@ -77,6 +78,13 @@ def test_values_that_cannot_train_are_refused(name: str, value: object, said: st
 def test_sizes_of_pre_training_are_positive(name: str) -> None:
     with pytest.raises(InputError, match=f"{name} must be positive, got 0"):
         load_config(PretrainConfig, ROOT / "configs" / "pretrain.yaml", **{name: 0})
+
+
+def test_seeds_of_other_recipes_are_checked_too() -> None:
+    with pytest.raises(InputError, match="a seed must be 0 to 4294967295, got 99999999999999"):
+        load_config(PretrainConfig, ROOT / "configs" / "pretrain.yaml", seed=99999999999999)
+    with pytest.raises(InputError, match="a seed must be 0 to 4294967295, got -2, -1"):
+        load_config(CompareConfig, ROOT / "configs" / "compare" / "encoders.yaml", seeds=[-2, -1, 0])
 
 
 def test_the_sentence_of_metric_lists_the_scores_that_there_are() -> None:
@@ -111,6 +119,13 @@ def test_not_a_config(tmp_path: Path, content: str | None, sentence: str) -> Non
         load_config(FinetuneConfig, path)
 
 
+def test_a_folder_is_called_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"expected a config at {tmp_path}, found a folder;"):
+        load_config(FinetuneConfig, tmp_path)
+    with pytest.raises(InputError, match=f"expected a label schema at {tmp_path}, found a folder;"):
+        Schema.from_yaml(tmp_path)
+
+
 def test_overrides_from_the_command_line() -> None:
     assert overrides(["--batch", "16", "--data", "a.jsonl,b.jsonl", "--learning-rate", "1e-4"]) == {
         "batch": 16,
@@ -121,3 +136,6 @@ def test_overrides_from_the_command_line() -> None:
     assert load_config(FinetuneConfig, path, **overrides(["--learning-rate", "1e-4"])).learning_rate == 1e-4
     with pytest.raises(InputError, match="without a value"):
         overrides(["--batch"])
+    for value in ("[a", "2024-13-01"):
+        with pytest.raises(InputError, match=f"expected YAML after --data, got '{re.escape(value)}'; a text takes"):
+            overrides(["--data", value])

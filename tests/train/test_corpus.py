@@ -319,30 +319,67 @@ def test_label_studio_shows_arabic_and_returns_our_names(tmp_path: Path) -> None
     assert [(c.attrib["value"], c.attrib["alias"]) for c in view.iter("Choice")][2] == ("مع", "pro")
 
 
-def task(*annotations: tuple[str, str], cancelled: bool = False) -> dict[str, Any]:
+def task(*annotations: tuple[str, str], cancelled: bool = False, control: str = "budget") -> dict[str, Any]:
     def made(person: str, label: str) -> dict[str, Any]:
-        result = [{"from_name": "budget", "to_name": "text", "type": "choices", "value": {"choices": [label]}}]
+        result = [{"from_name": control, "to_name": "text", "type": "choices", "value": {"choices": [label]}}]
         return {"completed_by": {"id": 4, "email": person}, "was_cancelled": cancelled, "result": result}
 
     return {"id": 1, "data": {"source_id": "a7", "text": TEXTS[0]}, "annotations": [made(*one) for one in annotations]}
 
 
-def test_one_annotator_of_several_is_chosen(tmp_path: Path) -> None:
-    source, out = tmp_path / "export.json", tmp_path / "out.jsonl"
-    tasks = [task(("huda@news", "pro"), ("sami@news", "mixed")), task(("huda@news", "pro"), cancelled=True)]
-    source.write_text(json.dumps(tasks), encoding="utf-8")
+def exported(path: Path, *tasks: Any) -> Path:
+    path.write_text(json.dumps(tasks), encoding="utf-8")
+    return path
+
+
+def test_one_annotator_of_several_is_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out.jsonl"
+    two, skipped = task(("huda@news", "pro"), ("sami@news", "mixed")), task(("huda@news", "pro"), cancelled=True)
+    source = exported(tmp_path / "export.json", two, skipped)
     with pytest.raises(InputError, match="found 2 by huda@news, sami@news; choose with --annotator"):
         import_file(source, out, OTHER)
+    with pytest.raises(InputError, match=r"by nobody in .*, found those by huda@news, sami@news; choose one of them"):
+        import_file(source, out, OTHER, annotator="nobody")
     assert import_file(source, out, OTHER, annotator="sami@news") == 1
     assert read(out) == [{"id": "a7", "text": TEXTS[0], "budget": "mixed", "football": None}]
-    import_file(source, out, OTHER, annotator="sami@news", missing_is_absent=True)
-    assert read(out)[0]["football"] == "none"
+    assert f"nobody marked football in {source}, only budget: left without labels\n" in capsys.readouterr().out
+
+
+def test_a_topic_that_nobody_marked_in_the_whole_file_is_not_taken_for_absent(tmp_path: Path) -> None:
+    source, out = tmp_path / "export.json", tmp_path / "out.jsonl"
+    exported(source, task(("huda@news", "pro")), task(("huda@news", "pro"), control="ball"))
+    found = r"expected the controls budget, football in .*, found no football among budget, ball; name theirs by --map"
+    with pytest.raises(InputError, match=found):
+        import_file(source, out, OTHER, missing_is_absent=True)
+    import_file(source, out, OTHER, [("football", "ball")], missing_is_absent=True)
+    assert [(one["budget"], one["football"]) for one in read(out)] == [("pro", "none"), ("none", "pro")]
+    exported(source, task(("huda@news", "pro"), control="ball"))
+    with pytest.raises(InputError, match="found no budget, football among ball; name theirs by --map"):
+        import_file(source, out, OTHER)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"data": None}, "an object as data in task 2 of .*export.json, found None; export it again"),
+        ({"annotations": 5}, "a list as annotations in task 2 of"),
+        ({"annotations": ["x"]}, "an object as annotation in task 2 of .*, found 'x'"),
+        ({"annotations": [{"result": [{"value": {"choices": ["pro"]}}]}]}, "a text as from_name in task 2 of"),
+        ({"annotations": [{"result": [{"value": {"choices": [1]}, "from_name": "budget"}]}]}, "a text as choice in"),
+        ({"annotations": [{"result": [{"value": {"choices": "pro"}}]}]}, "a list as choices in .*, found 'pro'"),
+        ({"annotations": [{"result": [{"value": ["pro"]}]}]}, "an object as value in task 2 of"),
+    ],
+)
+def test_a_task_that_is_none_is_named(tmp_path: Path, fields: dict[str, Any], sentence: str) -> None:
+    one = task(("huda@news", "pro"))
+    with pytest.raises(InputError, match=f"expected {sentence}"):
+        import_file(exported(tmp_path / "export.json", one, one | fields), tmp_path / "out.jsonl", OTHER)
 
 
 def test_a_newsroom_table_under_its_own_names(tmp_path: Path) -> None:
     source, out = tmp_path / "desk.csv", tmp_path / "out.jsonl"
     source.write_text(f"headline,money,football,desk\n{TEXTS[0]},yes,بين بين,A\n{TEXTS[1]},,none,B\n", encoding="utf-8")
-    columns = pairs("text=headline,budget=money", "--map")
+    columns = pairs("text=headline, budget=money", "--map")
     assert import_file(source, out, OTHER, columns, pairs("pro=yes", "--labels")) == 2
     assert read(out) == [
         {"id": "desk-2", "text": TEXTS[0], "budget": "pro", "football": "mixed", "story": key(TEXTS[0]), "desk": "A"},
@@ -352,12 +389,14 @@ def test_a_newsroom_table_under_its_own_names(tmp_path: Path) -> None:
 
 def test_import_names_every_bad_line(tmp_path: Path) -> None:
     source = tmp_path / "desk.csv"
-    source.write_text(f"text,budget,football\n{TEXTS[0]},yes,none\n,pro,none\n{TEXTS[1]},pro,none\n", encoding="utf-8")
+    source.write_text(
+        f"text,budget,football\n{TEXTS[0]},yes,none\n,pro,none\n,,\n{TEXTS[1]},pro,none\n", encoding="utf-8"
+    )
     with pytest.raises(InputError) as caught:
         import_file(source, tmp_path / "out.jsonl", OTHER)
     message = str(caught.value)
     assert "found 2 problems; mend them, or name columns by --map and --labels:" in message
-    assert "line 2: budget is 'yes', not one of" in message and "line 3: no text" in message
+    assert "line 2: budget is 'yes', not one of" in message and "line 3: its text is empty" in message
     assert not (tmp_path / "out.jsonl").exists()
 
 
@@ -365,16 +404,17 @@ def test_import_names_every_bad_line(tmp_path: Path) -> None:
     ("option", "sentence"),
     [
         ({"columns": [("titel", "headline")]}, "expected --map of id, text, story, outlet, date, budget, football"),
-        ({"columns": [("text", "headline")]}, "no column headline, only text, money"),
+        ({"columns": [("text", "headline")]}, "expected the columns headline, budget, football in "),
         ({"labels": [("for", "yes")]}, "expected --labels of none, mixed, pro, found for"),
-        ({}, "none of the topics budget, football in its columns text, money"),
+        ({}, "rows.jsonl, found no budget, football among text, money; name theirs by --map"),
+        ({"columns": [("budget", "money")], "missing_is_absent": True}, "found no football among text, money;"),
     ],
 )
 def test_wrong_names_are_refused(tmp_path: Path, option: dict[str, Any], sentence: str) -> None:
-    source = lines(tmp_path / "rows.jsonl", [{"text": TEXTS[0], "money": "pro"}])
+    source = lines(tmp_path / "rows.jsonl", [{"text": text, "money": "pro"} for text in TEXTS])
     with pytest.raises(InputError) as caught:
         import_file(source, tmp_path / "out.jsonl", OTHER, **option)
-    assert sentence in str(caught.value)
+    assert sentence in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_doccano_tags_that_clash_are_refused(tmp_path: Path) -> None:

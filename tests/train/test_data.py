@@ -66,6 +66,12 @@ def test_columns_that_are_none_of_ours_are_shown(tmp_path: Path) -> None:
         load_examples(tmp_path / "a.csv", SCHEMA)
 
 
+def test_rows_without_any_cell_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"{','.join(ROW)}\n{','.join(ROW.values())}\n,, ,,\n{','.join(ROW.values())}\n", encoding="utf-8")
+    assert [example.id for example in load_examples(path, SCHEMA)] == ["a-2", "a-4"]
+
+
 def test_empty_and_missing_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected labelled rows in"):
         load_examples(_write(tmp_path / "a.jsonl"), SCHEMA)

@@ -166,3 +166,11 @@ def test_a_row_without_probabilities_is_refused(config: FinetuneConfig, schema: 
     write_rows(iter([{"text": OTHER, "probabilities": probabilities}]), config.distilled)
     with pytest.raises(InputError, match="line 1"):
         read_taught(config.distilled, schema)
+
+
+def test_what_was_remembered_is_not_taken_for_texts(schema: Schema, tmp_path: Path) -> None:
+    row = {"key": "a", "probabilities": {topic: [1, 0, 0, 0] for topic in schema.topic_names}}
+    write_rows([row], tmp_path / "k.jsonl")
+    assert list(read_taught(tmp_path / "k.jsonl", schema, "key")) == ["a"]
+    with pytest.raises(InputError, match=r"expected a text in .*k\.jsonl line 1, found only key, probabilities; write"):
+        read_taught(tmp_path / "k.jsonl", schema)

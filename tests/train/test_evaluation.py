@@ -53,6 +53,20 @@ def test_without_real_news_the_test_split_is_scored(
     assert result["sentences"] == made["test"]["sentences"] and len(result["systems"]) == 3
 
 
+def test_real_news_of_other_topics_is_not_scored(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(evaluation, "REAL_NEWS", tmp_path / "news.jsonl")
+    (tmp_path / "news.jsonl").write_text('{"text": "x", "sport": "absent"}\n', encoding="utf-8")
+    assert evaluate_model(folder, None)["source"] == "test split"
+    assert "news.jsonl has other topics: scored on the test split.\n" in capsys.readouterr().out
+
+
+def test_a_run_is_told_from_its_model(model: Path) -> None:
+    with pytest.raises(InputError, match=f"found a run at {model.parent}; name {model}$"):
+        evaluate_model(model.parent, None)
+
+
 def test_of_data_that_is_partly_here_the_rest_is_scored_without_baselines(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,7 +183,7 @@ def test_release_refuses_a_changed_run_and_seals_one_without_a_manifest(folder: 
     weights.write_bytes(weights.read_bytes()[:-2] + b"\1\1")
     with pytest.raises(InputError, match=r"model\.safetensors as manifest\.json lists it"):
         release(folder, target)
-    assert not target.exists()
+    assert not list(target.parent.glob("*"))
     unseal(folder)
     release(folder, target)
     assert main(["info", "--check", "--model", str(target)]) == 0
@@ -186,6 +200,17 @@ def test_release_replaces_the_shipped_model(folder: Path, tmp_path: Path) -> Non
     assert (target / "manifest.json").read_bytes() == (folder / "manifest.json").read_bytes()
     with pytest.raises(InputError, match="expected a finished run"):
         release(tmp_path, target)
+
+
+def test_release_says_that_the_topics_change(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = Path(shutil.copytree(folder, tmp_path / "classifier"))
+    release(folder, target)
+    assert "had the topics" not in capsys.readouterr().out
+    config = json.loads((target / "config.json").read_text(encoding="utf-8"))
+    config["wijha"]["schema"]["topics"] = [{"name": "sport"}]
+    (target / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    release(folder, target)
+    assert f"{target} had the topics sport and has {', '.join(SCHEMA.topic_names)} now\n" in capsys.readouterr().out
 
 
 def test_blind_masks_the_words_that_the_topics_go_by_and_no_other() -> None:

@@ -22,6 +22,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from train import command
+from train import finetune as finetune_module
 from train.config import FinetuneConfig, as_dict
 from train.data import file_sha256, split_of
 from train.finetune import finetune, inputs, resumable
@@ -117,6 +118,16 @@ def test_a_topic_without_training_labels_is_refused_before_training(own: Finetun
     with pytest.raises(InputError, match="found none for jerusalem_status; add data or take the topic out of"):
         finetune(own)
     assert not own.output.exists()
+
+
+def test_what_cannot_be_read_or_written_is_said_before_training(
+    own: FinetuneConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finetune_module, "fit", lambda *_: pytest.fail("it trains"))
+    with pytest.raises(InputError, match=r"found no such file; write it with python -m train\.distill"):
+        finetune(dataclasses.replace(own, distilled=tmp_path / "none.parquet"))
+    with pytest.raises(FileExistsError):
+        finetune(dataclasses.replace(own, output=own.data[0]))
 
 
 def test_metrics_name_the_data_that_was_read(own: FinetuneConfig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,3 +174,5 @@ def test_a_pair_is_right_when_both_are(model: Path, rows: list[dict[str, str]], 
     assert failed.story == "p2" and [s["right"] for s in failed.sentences] == [False, True]
     assert [word.text for word in failed.sentences[1]["words"] if word.mark] == ["أمس"]
     assert challenge_pairs(classifier, tmp_path / "none.jsonl") is None
+    path.write_text('{"text": "x", "sport": "absent"}\n', encoding="utf-8")
+    assert challenge_pairs(classifier, path) is None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from train.corpus.label_studio import Export, read_export
 from train.corpus.problems import refuse
+from train.data import filled_rows, is_empty
 from wijha.errors import InputError
-from wijha.records import Row, read_rows, write_rows
+from wijha.records import Row, write_rows
 from wijha.schema import Schema
 from wijha.text import key
 
@@ -20,10 +21,10 @@ Pairs = Sequence[tuple[str, str]]
 
 def pairs(option: str, name: str) -> list[tuple[str, str]]:
     """`a=b,c=d` as [("a", "b"), ("c", "d")]."""
-    found = [tuple(part.partition("=")[::2]) for part in option.split(",") if part]
-    if wrong := [ours for ours, theirs in found if not ours or not theirs]:
+    found = [part.partition("=")[::2] for part in option.split(",") if part.strip()]
+    if wrong := [ours for ours, theirs in found if not ours.strip() or not theirs]:
         raise InputError(f"expected {name} ours=theirs,ours=theirs, found {wrong[0]!r} without a partner; add it")
-    return found
+    return [(ours.strip(), theirs) for ours, theirs in found]
 
 
 def import_file(
@@ -39,19 +40,24 @@ def import_file(
 
     `columns` and `labels` are (ours, theirs). A topic left open stays without a label and trains nothing, unless
     `missing_is_absent`; rows without any label are left out and counted.
-    Raises InputError naming every line that cannot be read.
+    Raises InputError for a column, or a topic, that is nowhere in the file, and one naming every row that is wrong.
     """
     names = _column_names(columns, schema)
     known = _label_names(labels, schema)
     if output.suffix != ".jsonl":
         raise InputError(f"expected a .jsonl output, found {output.name}; rename it")
     topics = [names.get(topic, topic) for topic in schema.topic_names]
+    others = [names.get("text", "text"), *(names[ours] for ours in _OWN if ours in names and ours != "text")]
+    if source.suffix == ".json":
+        kind, found = "task", _task_rows(source, topics, others, annotator, missing_is_absent)
+    else:
+        kind, found = "line", _table_rows(source, topics, others)
     rows, problems, undone = [], [], 0
-    for number, row in _rows(source, topics, annotator):
+    for number, row in found:
         try:
             made = row and _imported(row, f"{source.stem}-{number}", names, known, schema, missing_is_absent)
         except InputError as error:
-            problems.append(f"line {number}: {error}")
+            problems.append(f"{kind} {number}: {error}")
             continue
         if made and any(made[topic] for topic in schema.topic_names):
             rows.append(made)
@@ -88,16 +94,15 @@ def _label_names(labels: Pairs, schema: Schema) -> dict[str, str]:
 def _imported(
     row: Row, name: str, columns: Mapping[str, str], known: Mapping[str, str], schema: Schema, fill: bool
 ) -> Row:
-    if lost := [theirs for theirs in columns.values() if theirs not in row]:
-        raise InputError(f"no column {', '.join(lost)}, only {', '.join(map(str, row))}")
+    name_of_text = columns.get("text", "text")
+    if name_of_text not in row:
+        raise InputError(f"no column {name_of_text}, only {', '.join(map(str, row))}")
     rest = {theirs: value for theirs, value in row.items() if theirs not in columns.values()}
-    row = {**rest, **{ours: row[theirs] for ours, theirs in columns.items()}}
-    if not isinstance(row.get("text"), str) or not row["text"].strip():
-        raise InputError(f"no text in its columns {', '.join(map(str, row))}")
-    if not fill and not set(schema.topic_names) & set(row):
-        raise InputError(
-            f"none of the topics {', '.join(schema.topic_names)} in its columns {', '.join(map(str, row))}"
-        )
+    row = {**rest, **{ours: row.get(theirs) for ours, theirs in columns.items()}}
+    if is_empty(row["text"]):
+        raise InputError(f"its {name_of_text} is empty")
+    if not isinstance(row["text"], str):
+        raise InputError(f"its {name_of_text} is {row['text']!r:.60}, not a text")
     labels = {topic: _label(row.pop(topic, None), topic, known, schema, fill) for topic in schema.topic_names}
     theirs = row.get(SOURCE_ID) or row.get("id")
     own = {"id": str(theirs or name), "text": row["text"].strip(), **labels}
@@ -115,23 +120,49 @@ def _label(value: Any, topic: str, known: Mapping[str, str], schema: Schema, fil
     return known[value]
 
 
-def _rows(source: Path, topics: Sequence[str], annotator: str) -> Iterator[tuple[int, Row | None]]:
-    """(line or task number, row) of a table, a doccano JSONL or a Label Studio JSON; None for a task not done.
+Numbered = Sequence[tuple[int, Row | None]]
+"""Line or task number, and row; None for a task not done."""
 
-    `topics` are the names of the topics there.
-    """
-    if source.suffix != ".json":
-        yield from ((number, _tags(row, topics, f"{source} line {number}")) for number, row in read_rows(source))
-        return
-    try:
-        tasks = json.loads(source.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"expected a Label Studio JSON export at {source}, found {error}; export it again") from error
-    if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
-        raise InputError(f"expected a list of tasks in {source}, found something else; export it as JSON or JSON-MIN")
-    for number, task in enumerate(tasks, 1):
-        row = _task_row(task, f"task {number} of {source}", annotator) if "data" in task else task
-        yield number, None if row is None else {**dict.fromkeys(topics), **row}
+
+def _table_rows(source: Path, topics: Sequence[str], others: Sequence[str]) -> Numbered:
+    """The rows of a table or a doccano JSONL. `topics` and `others` are the columns to find there."""
+    rows = [(number, _tags(row, topics, f"{source} line {number}")) for number, row in filled_rows(source)]
+    if rows:
+        advice = "name theirs by --map ours=theirs, or add a column that is empty for a topic that nobody read"
+        _find("columns", [*others, *topics], (column for _, row in rows for column in row), source, advice)
+    return rows
+
+
+def _task_rows(source: Path, topics: Sequence[str], others: Sequence[str], annotator: str, fill: bool) -> Numbered:
+    """The rows of a Label Studio JSON. A topic that nobody marked is refused where it would be absent (`fill`)."""
+    export = read_export(source, annotator)
+    if done := [row for _, row in export.rows if row is not None]:
+        _find("columns", others, (column for row in done for column in row), source, "name theirs by --map ours=theirs")
+        _find_topics(export, topics, source, fill)
+    elif annotator and export.people:
+        people = ", ".join(export.people)
+        raise InputError(
+            f"expected annotations by {annotator} in {source}, found those by {people}; choose one of them"
+        )
+    return [(number, row if row is None else {**dict.fromkeys(topics), **row}) for number, row in export.rows]
+
+
+def _find_topics(export: Export, topics: Sequence[str], source: Path, fill: bool) -> None:
+    """Raises InputError where no control is a topic's, or where `fill` and one lacks; else a line names those."""
+    lacking = [topic for topic in topics if topic not in export.controls]
+    if fill or len(lacking) == len(topics):
+        advice = "name theirs by --map ours=theirs" + (", or leave --missing-is-absent out" if fill else "")
+        _find("controls", topics, export.controls, source, advice)
+    elif lacking:
+        print(f"nobody marked {', '.join(lacking)} in {source}, only {', '.join(export.controls)}: left without labels")
+
+
+def _find(what: str, wanted: Sequence[str], found: Iterable[str], source: Path, advice: str) -> None:
+    """Raises InputError for what is wanted and nowhere."""
+    there = dict.fromkeys(found)
+    if lacking := [name for name in wanted if name not in there]:
+        among = f"no {', '.join(lacking)} among {', '.join(map(str, there))}" if there else "none"
+        raise InputError(f"expected the {what} {', '.join(wanted)} in {source}, found {among}; {advice}")
 
 
 def _tags(row: Row, topics: Sequence[str], where: str) -> Row:
@@ -149,27 +180,3 @@ def _tags(row: Row, topics: Sequence[str], where: str) -> Row:
             )
         columns[topic] = label
     return {**{key: value for key, value in row.items() if key != name}, **columns}
-
-
-def _task_row(task: Row, where: str, annotator: str) -> Row | None:
-    """Data and choices of a task, which has one annotation, or one by the annotator asked for; None without."""
-    done = [one for one in task.get("annotations") or [] if not one.get("was_cancelled")]
-    chosen = [one for one in done if annotator in ("", *_identities(one.get("completed_by")))]
-    if len(chosen) > 1:
-        people = sorted({_identities(one.get("completed_by"))[0] for one in chosen})
-        raise InputError(
-            f"expected one annotation in {where}, found {len(chosen)} by {', '.join(people)}; choose with --annotator"
-        )
-    if not chosen:
-        return None
-    row = dict(task["data"])
-    for result in chosen[0].get("result") or []:
-        if choices := (result.get("value") or {}).get("choices"):
-            row[result["from_name"]] = " + ".join(choices)
-    return row
-
-
-def _identities(person: Any) -> list[str]:
-    """How `completed_by` may be called: a number, or a number, an address and a name."""
-    known = [person.get(key) for key in ("email", "id", "username")] if isinstance(person, dict) else [person]
-    return [str(one) for one in known if one is not None] or ["unknown"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from train.data import Example, load_examples
+from train.data import Example, has_topics, load_examples
 from train.report.measures import year
 from train.report.scored import Scored, score_sentences
 from train.scores import intervals, resampling_weights
@@ -111,8 +111,9 @@ class Pair:
 
 
 def challenge_pairs(classifier: Classifier, path: Path = CHALLENGE) -> dict[str, Any] | None:
-    """Share of the pairs with every sentence right, its interval, and the pairs that fail; None without the file."""
-    if not path.exists():
+    """Share of the pairs with every sentence right, its interval, and the pairs that fail; None without a file of the
+    model's topics."""
+    if not path.exists() or not has_topics(path, classifier.schema):
         return None
     scored = score_sentences(classifier, load_examples(path, classifier.schema))
     members = defaultdict(list)
