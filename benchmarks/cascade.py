@@ -8,12 +8,11 @@ of which most is about the topics, and FILE, sentences of an archive as they com
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common import TEXT, rate, report, texts
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from wijha import Classifier
 from wijha.classifier import default_model, in_doubt, softmax
 from wijha.errors import InputError
@@ -21,7 +20,7 @@ from wijha.errors import InputError
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("model", type=Path, nargs="?", default=default_model(), help="default: %(default)s")
     parser.add_argument("--archive", type=Path, help="sentences of an archive, in the column text")
     parser.add_argument("--rows", type=int, default=1024, help="sentences of each text")

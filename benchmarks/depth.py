@@ -8,7 +8,6 @@ to probabilities. Scores by depth are in configs/README.md and NOTES.md.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from transformers.utils import logging
 
 from benchmarks.common import TEXT, rate, report, texts
 from benchmarks.training import our_trainer, timed
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.config import FinetuneConfig, load_config
 from train.data import load_examples, split
 from train.model import build_classifier, load_tokenizer
@@ -33,7 +32,7 @@ DEPTHS = (4, 6, 12)
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--config", type=Path, default=Path("configs/deep.yaml"))
     parser.add_argument("--steps", type=int, default=8, help="optimiser steps a depth, after one that does not count")
     parser.add_argument("--rows", type=int, default=512)

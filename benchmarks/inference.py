@@ -11,7 +11,6 @@ measured where its packages are there.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import json
@@ -29,7 +28,7 @@ from transformers.utils import logging
 
 from benchmarks import onnx
 from benchmarks.common import TEXT, model_argument, named, report, texts
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from wijha.classifier import read_schema
 from wijha.cli import main as wijha
 from wijha.errors import InputError
@@ -42,7 +41,7 @@ _BATCH = 32
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     model_argument(parser)
     parser.add_argument("--text", type=Path, default=TEXT, help="sentences to classify")
     parser.add_argument("--rows", type=int, default=8192, help="rows for the runtimes of wijha")

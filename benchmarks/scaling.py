@@ -9,7 +9,6 @@ product of the same cores, in bf16 where it has that.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import measured, model_argument, named, one_model, report, texts
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from wijha.classifier import read_settings
 from wijha.records import write_rows
 from wijha.tokenizer import TextEncoder
@@ -34,7 +33,7 @@ print(2 * 2048**3 / best)"""
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     model_argument(parser)
     parser.add_argument("--rows", default="1000,10000,100000", help="sizes of the input, comma-separated")
     arguments = parser.parse_args()

@@ -5,13 +5,12 @@ python -m benchmarks.startup [MODEL] [--repeats 3]
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common import measured, named, report
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from wijha.classifier import default_model, read_settings
 from wijha.runtime import accepted
 
@@ -25,7 +24,7 @@ print(Classifier.load(sys.argv[1], runtime=sys.argv[2]).classify("أكد الو�
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("model", type=Path, nargs="?", default=default_model(), help="default: %(default)s")
     parser.add_argument("--repeats", type=int, default=3, help="starts a way; the median is taken")
     arguments = parser.parse_args()

@@ -5,7 +5,6 @@ python -m benchmarks.stopping [MODEL] [--repeats 5]
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import signal
@@ -16,7 +15,7 @@ import time
 from pathlib import Path
 
 from benchmarks.common import ROOT, model_argument, named, report, texts
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from wijha.classifier import read_settings
 from wijha.errors import InputError
 from wijha.records import write_rows
@@ -27,7 +26,7 @@ _SIGNALS = {"SIGTERM": signal.SIGTERM, "Ctrl-C (SIGINT)": signal.SIGINT}
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     model_argument(parser)
     parser.add_argument("--repeats", type=int, default=5, help="jobs a signal; the longest end is taken")
     arguments = parser.parse_args()

@@ -5,7 +5,6 @@ python -m benchmarks.tokenizer [MODEL] [--rows 20000]
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from transformers import AutoTokenizer
 
 from benchmarks.common import model_argument, report, texts
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from wijha.batching import windows
 from wijha.errors import InputError
 from wijha.tokenizer import TextEncoder
@@ -21,7 +20,7 @@ from wijha.tokenizer import TextEncoder
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     model_argument(parser)
     parser.add_argument("--rows", type=int, default=20_000)
     arguments = parser.parse_args()

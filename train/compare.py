@@ -12,7 +12,6 @@ configs/README.md.
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from train.baselines import Baselines
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.config import CompareConfig, FinetuneConfig, load_config
 from train.data import file_sha256, label_numbers, load_examples
 from train.evaluation import run_splits
@@ -40,7 +39,7 @@ OUTPUT, RESULTS = Path("runs/compare"), Path("configs/results/compare")
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("config", type=Path)
     parser.add_argument("--only", nargs="+", default=[], help="train these variants and compare nothing")
     arguments = parser.parse_args()

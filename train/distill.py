@@ -15,7 +15,6 @@ file stands for the models in a later call; of what it does not know nothing is 
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -27,7 +26,7 @@ from datasets import Dataset
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.config import FinetuneConfig, load_config
 from train.data import UNLABELLED, Example, label_numbers, load_examples, split, tokenised
 from wijha.batching import windows
@@ -44,7 +43,7 @@ DOUBT = 0.02
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("config", type=Path)
     parser.add_argument("models", type=Path, nargs="+", help="model folders, or a file that --remember wrote")
     parser.add_argument("--sentences", type=Path, nargs="+", default=[], help="files of unlabelled sentences")

@@ -6,7 +6,6 @@ python -m train.documents runs/default/model ...        # first take the scores 
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from train.card import markdown_table
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.compare import table as comparison
 from train.leave_out import table as left_out
 from train.tables import HEADLINE, fill, markdown, measurements
@@ -34,7 +33,7 @@ EVALUATION = "evaluation-validation.json"
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("models", type=Path, nargs="*", help="model folders whose scores to take into configs/results")
     arguments = parser.parse_args()
     with one_sentence_errors():

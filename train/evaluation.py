@@ -12,7 +12,6 @@ on them.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import re
@@ -27,7 +26,7 @@ import yaml
 from scipy.special import softmax
 
 from train.baselines import KEYWORDS, Baselines
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.confidence import confidence_report
 from train.data import Example, file_sha256, has_topics, label_numbers, load_examples, split
 from train.scores import (
@@ -53,7 +52,7 @@ METRIC = Path(__file__).parent / "metrics" / "topic_stance"
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("file", type=Path, nargs="?")
     parser.add_argument("--blind", action="store_true", help="mask the words that the topics go by")

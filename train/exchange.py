@@ -9,14 +9,13 @@ Nobody labels them: several models do (`python -m train.distill CONFIG MODEL ...
 
 from __future__ import annotations
 
-import argparse
 import random
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.config import ExchangeConfig, load_config
 from train.hydrate import LABELS, LETTERS, source
 from train.topical import all_documents, unseen
@@ -30,7 +29,7 @@ _WORDS = range(8, 56)
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--families", type=Path, default=FAMILIES)
     arguments = parser.parse_args()

@@ -12,7 +12,6 @@ with the figures. Wants the packages openvino and, for int8, nncf.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import shutil
@@ -24,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.data import Example, file_sha256, label_numbers
 from train.evaluation import run_splits
 from train.graph import ClassifierGraph, share_weights
@@ -48,7 +47,7 @@ _NOT_ASKED = "not asked for"
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("--only", choices=["half", "int8"], help="keep one kind of file (default: both)")
     arguments = parser.parse_args()

@@ -9,7 +9,6 @@ with `exchanged` is labelled as its source sentence `of` reads with these names 
 
 from __future__ import annotations
 
-import argparse
 import html
 import re
 from collections import defaultdict
@@ -19,7 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.plain_text import SUFFIXES, read_documents
 from wijha.errors import InputError
 from wijha.records import read_rows, write_rows
@@ -34,7 +33,7 @@ LETTERS = "\u0621-\u064a"
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--corpus", type=Path, required=True, help="folder of shards or of cloned repositories")
     arguments = parser.parse_args()
     with one_sentence_errors():

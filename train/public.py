@@ -11,12 +11,11 @@ development, by the hash of their text.
 
 from __future__ import annotations
 
-import argparse
 import csv
 from pathlib import Path
 from typing import Any
 
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.data import split_of
 from wijha.errors import InputError
 from wijha.records import write_rows
@@ -32,7 +31,7 @@ _TARGETS = {
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("folder", type=Path, help="folder that holds ans/ and mawqif/")
     arguments = parser.parse_args()
     with one_sentence_errors():

@@ -8,13 +8,12 @@ Of several runs each went on from the one before. The card's numbers come from t
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.tables import markdown
 from wijha.errors import InputError
 from wijha.files import write_text
@@ -82,7 +81,7 @@ _CORPUS = """## Corpus
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--to", type=Path, default=SHIPPED, help="folder to replace (default: %(default)s)")
     parser.add_argument("--hardware", default=processor(), help="what the runs were on (default: %(default)s)")

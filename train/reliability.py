@@ -8,14 +8,13 @@ A promise that fails stands as failed there, and the others are still proved; ex
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
 from datetime import date
 from pathlib import Path
 
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.provenance import commit_now
 from train.tables import fill, markdown
 from wijha.errors import InputError
@@ -57,7 +56,7 @@ PROMISES = {
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("words", nargs="*", help="prove only promises whose command holds one of them")
     arguments = parser.parse_args()
     with one_sentence_errors():

@@ -9,14 +9,13 @@ that it alters, how many of them keep their token ids (the normaliser covers it)
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.data import Example, load_examples, split
 from train.evaluation import load_model, run_data
 from train.perturbations import LOOSE, NOISE, SPELLINGS, Change, changed
@@ -31,7 +30,7 @@ RATES = (0.02, 0.05, 0.1)
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("file", type=Path, nargs="?")
     parser.add_argument("--rows", type=int, help="use only so many rows, spread evenly")

@@ -8,7 +8,6 @@ become one the commonest in data/written.jsonl stays; the others are left unused
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -18,7 +17,7 @@ from typing import Any
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from wijha.errors import InputError
 from wijha.files import write_text
 from wijha.manifest import write_manifest
@@ -64,7 +63,7 @@ OURS = tuple(STEPS)
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("encoder", type=Path)
     folder = parser.parse_args().encoder
     with one_sentence_errors():

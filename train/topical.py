@@ -10,14 +10,13 @@ less what is annotated or nearly a sentence of the real validation news.
 
 from __future__ import annotations
 
-import argparse
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.corpus.duplicates import near_pairs
 from train.data import SPLITS, split_of
 from train.evaluation import REAL_NEWS, searched_words
@@ -36,7 +35,7 @@ _LEAST, _EVERY = 2, 250  # a topical document holds a searched word twice at lea
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("--corpus", type=Path, required=True)
     arguments = parser.parse_args()
     with one_sentence_errors():

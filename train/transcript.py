@@ -7,13 +7,12 @@ A line that a progress bar wrote over and over stands once, as it ended. Takes a
 
 from __future__ import annotations
 
-import argparse
 import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.tables import fill
 from wijha.errors import InputError
 
@@ -30,7 +29,7 @@ _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 def main() -> None:
     """Command line."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    command_line(__doc__).parse_args()
     with one_sentence_errors():
         fill(README, {"transcript": transcript(COMMANDS)})
 

@@ -51,6 +51,7 @@ def test_models_that_do_not_match_are_refused(model: Path, shifted: Path, tmp_pa
     save_file(weights, shifted / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(InputError, match="expected models of one shape"):
         average(tmp_path / "mean", [model, shifted])
+    assert not (tmp_path / "mean").exists()
     config = json.loads((shifted / "config.json").read_text(encoding="utf-8"))
     config["wijha"]["schema"]["topics"].pop()
     (shifted / "config.json").write_text(json.dumps(config), encoding="utf-8")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.corpus.agreement import compare_files
 from train.corpus.check import DATA, REAL_NEWS, check
 from train.corpus.formats import import_file, pairs
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     checking = commands.add_parser("check", help="refuse a faulty corpus; write data/report.json and the card's tables")

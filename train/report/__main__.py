@@ -10,12 +10,11 @@ holds the sentences that it shows: one on real news is not for publishing.
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
 
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.evaluation import labelled_sentences, load_model
 from train.report import measures, plots
 from train.report.compare import compare
@@ -30,7 +29,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("--against", type=Path, metavar="OTHER", help="a second model folder to compare with")
     parser.add_argument("--data", type=Path, metavar="FILE", help="labelled sentences")

@@ -7,7 +7,6 @@ python -m train.report.screenshots --readme     # docs/report.png, docs/demo.png
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import socket
 import subprocess
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from train.command import one_sentence_errors
+from train.command import command_line, one_sentence_errors
 from train.corpus.check import DATA
 from train.corpus.parts import part_file
 from train.documents import SHIPPED
@@ -32,7 +31,7 @@ _LONGEST = 16_000  # pixels; Chromium draws no taller picture
 
 def main() -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = command_line(__doc__)
     parser.add_argument("page", nargs="?", help="an .html file or an address")
     parser.add_argument("folder", type=Path, nargs="?", default=Path("runs/screenshots"))
     parser.add_argument("--readme", action="store_true", help="the pictures of README instead")
