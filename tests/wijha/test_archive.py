@@ -266,6 +266,14 @@ def test_columns_in_the_paths_are_columns(tmp_path: Path, suffix: str) -> None:
     assert read_archive(one, Selection(outlets=("cnn",))).sentences == 80
 
 
+@pytest.mark.parametrize("name", ["file.txt/page.html", "folder.html", "/proc/page.html"])
+def test_a_page_that_cannot_be_written_is_one_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file.txt").touch()
+    (tmp_path / "folder.html").mkdir()
+    with pytest.raises(InputError, match=r"expected a place to write .*page|folder.*\.html to, found: \w"):
+        archive.archive_report(write(tmp_path / "a.jsonl", made()), tmp_path / name)
+
+
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     peaks = []
