@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import accumulate
 
 PERIODS = 36
 Days = list[tuple[date, int]]
@@ -17,12 +19,31 @@ _NAMES = {
     "year": "strftime(the_day, '%Y')",
 }
 _YEAR, _PART, _REST = r"([1-9]\d{3})", r"[-/](\d\d?)", r"(?:\D.*)?"
-_FORMATS = "['%Y-%m-%d', '%Y/%m/%d', '%d/%m/%Y', '%Y-%m', '%Y']"
+_USUAL = r"^[1-9]\d{3}-\d\d-\d\d(?:\D.*)?$"
+_FORMS = (
+    (rf"{_YEAR}{_PART}{_PART}{_REST}", r"\1-\2-\3"),
+    (rf"(\d\d?){_PART}[-/]{_YEAR}{_REST}", r"\3-\2-\1"),
+    (rf"{_YEAR}(\d\d)(\d\d){_REST}", r"\1-\2-\3"),
+    (rf"{_YEAR}{_PART}", r"\1-\2-1"),
+    (_YEAR, r"\1-1-1"),
+)
+_DIGITS = "٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹"
+_MARKS = "\u061c\u200e\u200f"  # ARABIC LETTER MARK, LEFT-TO-RIGHT MARK, RIGHT-TO-LEFT MARK
+_SPACES = " \t\r\n\xa0"  # the last is NO-BREAK SPACE
 
 
 def day_of(text: str) -> str:
-    """SQL for the day that the SQL `text` gives, or null."""
-    return f"CAST(try_strptime(left({text}, 10), {_FORMATS}) AS DATE)"
+    """SQL for the day that the SQL `text` gives, or null: year, month, day or day, month, year, the year from 1000 on.
+
+    What most archives have comes first, and ASCII is not translated: it takes a fifth of the time.
+    """
+    translated = f"translate({text}, '{_DIGITS}{_MARKS}', '{'0123456789' * 2}')"
+    plain = f"trim(CASE WHEN regexp_matches({text}, '[^ -~]') THEN {translated} ELSE {text} END, '{_SPACES}')"
+    tries = [
+        f"WHEN regexp_matches({plain}, '^{form}$') THEN TRY_CAST(regexp_replace({plain}, '^{form}$', '{iso}') AS DATE)"
+        for form, iso in _FORMS
+    ]
+    return f"CASE WHEN regexp_matches({text}, '{_USUAL}') THEN TRY_CAST(left({text}, 10) AS DATE) {' '.join(tries)} END"
 
 
 @dataclass(frozen=True)
@@ -35,8 +56,8 @@ class Calendar:
 
     @classmethod
     def of(cls, days: Days) -> Calendar:
-        """The finest unit that gives few enough columns, for all days but those of too many years."""
-        shown = [(day, count) for day, count in days if day.year > days[-1][0].year - PERIODS]
+        """The finest unit that gives few enough columns, for all days but stray ones and those of too many years."""
+        shown = _fullest_years(_without_strays(days))
         first, last = shown[0][0], shown[-1][0]
         return cls(
             next((name for name, size, _ in _UNITS if (last - first).days / size < PERIODS - 1), "year"), first, last
@@ -55,6 +76,30 @@ class Calendar:
     def outside(self, days: Days) -> int:
         """Sentences of the days that are in no column."""
         return sum(count for day, count in days if not self.first <= day <= self.last)
+
+
+def _without_strays(days: Days) -> Days:
+    """The days but a fiftieth of the sentences at either end that is a year, and the span of the others, away."""
+    counts = [count for _, count in days]
+    few = max(sum(counts) // 50, int(sum(counts) >= 10))
+    low = sum(seen <= few for seen in accumulate(counts))
+    high = len(days) - 1 - sum(seen <= few for seen in accumulate(reversed(counts)))
+    far = max(timedelta(365), days[high][0] - days[low][0])
+    while low and days[low][0] - days[low - 1][0] <= far:
+        low -= 1
+    while high < len(days) - 1 and days[high + 1][0] - days[high][0] <= far:
+        high += 1
+    return days[low : high + 1]
+
+
+def _fullest_years(days: Days) -> Days:
+    """The days of the years in a row, as many as there are columns, that have most sentences; the last such years."""
+    sizes: Counter[int] = Counter()
+    for day, count in days:
+        sizes[day.year] += count
+    starts = range(days[0][0].year, max(days[0][0].year, days[-1][0].year - PERIODS + 1) + 1)
+    start = max(starts, key=lambda year: (sum(sizes[year + n] for n in range(PERIODS)), year))
+    return [(day, count) for day, count in days if start <= day.year < start + PERIODS]
 
 
 def _period(day: date, unit: str) -> str:

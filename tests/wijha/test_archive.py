@@ -319,6 +319,53 @@ def test_a_cell_may_be_long(tmp_path: Path) -> None:
     assert read_archive(tmp_path / "a.csv", Selection()).sentences == 240
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "٢٠١٩-٠١-٠٥",
+        "\u200f۲۰۱۹/۰۱/۰۵",
+        "20190105",
+        20190105,
+        "05-01-2019",
+        "5/1/2019 9:30",
+        "\xa0 2019-01-05 ",
+        "2019-01-05 10:00:00",
+        "2019/1/5",
+        "20190105T100000Z",
+        "2019-01-05T23:00:00+03:00",
+    ],
+)
+def test_days_as_people_write_them(tmp_path: Path, text: object) -> None:
+    found = read_archive(write(tmp_path / "a.jsonl", [{**row, "date": text} for row in made()]), Selection())
+    assert (found.notes, found.periods) == ([], ["2019-01-05"])
+
+
+@pytest.mark.parametrize("text", ["2019015", "12/31/2019", "31/02/2019", "5/1/19", "0001-01-01", "1 2019", ""])
+def test_what_is_no_day_is_not_guessed(tmp_path: Path, text: str) -> None:
+    source = write(tmp_path / "a.jsonl", [{**row, "date": text} for row in made()])
+    assert "no date of the archive can be read" in read_archive(source, Selection()).notes[0]
+
+
+@pytest.mark.parametrize("stray", ["9999-12-31", "1900-01-01", "1990-01-01"])
+def test_a_stray_day_does_not_hide_the_others(tmp_path: Path, stray: str) -> None:
+    rows = made()
+    rows[0]["date"] = stray
+    found = read_archive(write(tmp_path / "a.jsonl", rows), Selection())
+    assert found.periods == ["2013-01", "2013-02", "2013-03"]
+    assert found.notes[0].startswith(
+        "Not in the charts over time: 1 of 180 dated sentences, outside 2013-01-10 to 2013-03-18 (the first of "
+    )
+    assert stray in found.notes[0] and len(found.notes) == 1
+    assert sum(cell.count for cell in found.cells["settlement"] if not cell.period) == 1
+
+
+def test_the_fullest_years_are_charted(tmp_path: Path) -> None:
+    """Where many rows have a day that stands for none."""
+    rows = [{**row, "date": "9999-12-31"} if number % 10 == 1 else row for number, row in enumerate(made())]
+    found = read_archive(write(tmp_path / "a.jsonl", rows), Selection())
+    assert found.periods == ["2013-01", "2013-02", "2013-03"] and "12 of 180 dated" in found.notes[0]
+
+
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     peaks = []
