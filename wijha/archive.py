@@ -61,7 +61,7 @@ def archive_report(
     """Write the page on `source`, whose labels are those of `schema`, to `target`.
 
     What a page cannot show for want of dates, outlets or rows it says in place. Raises InputError when `source` is
-    not a classified archive at all or `target` is not an .html file.
+    not a classified archive at all or `target` is not an .html file that can be written.
     """
     if target.suffix.lower() != ".html":
         raise InputError(f"expected an .html file to write, got {target.name}; rename it")
@@ -77,7 +77,10 @@ def archive_report(
         box={"left": _LEFT, "width": _WIDTH, "height": _HEIGHT},
         data={"texts": texts.rows, "points": texts.points},
     )
-    write_text(target, page)
+    try:
+        write_text(target, page)
+    except OSError as error:
+        raise InputError(f"expected a place to write {target} to, found: {error.strerror}; name another") from error
 
 
 class Texts:

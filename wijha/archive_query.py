@@ -8,18 +8,18 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from wijha.archive_source import archive_files, column_names, quoted, reader, text_literal, trimmed
+from wijha.archive_dates import Calendar, day_of
+from wijha.archive_source import Source, text_literal
 from wijha.chunks import shown
 from wijha.errors import InputError
 from wijha.extras import need
 from wijha.schema import Label, Schema
 
-OUTLETS, PERIODS, SAMPLE = 12, 36, 6
+OUTLETS, SAMPLE = 12, 6
 USUAL = Schema((), tuple(map(Label, ("absent", "neutral", "favor", "against"))), ("favor", "against"))
 """The labels of an archive whose model is not named."""
 OTHERS, NO_OUTLET = "(other outlets)", "(no outlet)"
 _SUFFIX = "_stance"
-_UNITS = (("day", 1, "%Y-%m-%d"), ("month", 30, "%Y-%m"), ("quarter", 91, ""), ("year", 365, "%Y"))
 
 
 @dataclass(frozen=True)
@@ -77,47 +77,37 @@ def read_archive(source: Path, selection: Selection, column: str = "text", schem
     Raises InputError when they are not what `wijha predict` writes, or hold other labels.
     """
     duckdb = need("duckdb", "report")
-    files = archive_files(source)
-    columns = column_names(source, files)
-    topics = [name.removesuffix(_SUFFIX) for name in columns if name.endswith(_SUFFIX)]
-    if not topics or column not in columns:
-        raise InputError(
-            f"expected the columns {column} and <topic>{_SUFFIX} in {source}, found {', '.join(columns)}; "
-            "give it a file that wijha predict wrote"
-        )
     with tempfile.TemporaryDirectory() as spill, duckdb.connect() as connection:
         for setting in (
             "autoinstall_known_extensions = false",
             "enable_progress_bar = false",
             "memory_limit = '2GB'",
             f"temp_directory = '{spill}'",
+            "TimeZone = 'UTC'",
         ):
             connection.execute(f"SET {setting}")
         try:
-            table = reader(source, files, columns)
-            return _Query(connection, table, columns, column, selection, schema).archive(topics)
+            return _Query(connection, Source(source, connection), column, selection, schema).archive()
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"expected whole files of predictions in {source}, got: {reason}; mend them") from error
 
 
 class _Query:
-    def __init__(
-        self,
-        connection: Any,
-        table: str,
-        columns: list[str],
-        column: str,
-        selection: Selection,
-        schema: Schema,
-    ) -> None:
+    def __init__(self, connection: Any, source: Source, column: str, selection: Selection, schema: Schema) -> None:
         self.run, self.schema = connection.execute, schema
-        self.columns, self.selection, self.notes = columns, selection, list[str]()
-        text, outlet = quoted(column), "outlet" in columns
-        day = f"CAST(try_strptime(left(CAST(date AS VARCHAR), 10), {_DATES}) AS DATE)" if "date" in columns else "NULL"
+        self.columns, self.selection, self.notes = source.columns, selection, list[str]()
+        self.topics = [name.removesuffix(_SUFFIX) for name in self.columns if name.endswith(_SUFFIX)]
+        if not self.topics or column not in self.columns:
+            raise InputError(
+                f"expected the columns {column} and <topic>{_SUFFIX} in {source.path}, "
+                f"found {', '.join(self.columns) or 'no rows'}; give it a file that wijha predict wrote"
+            )
+        rows = source.select([column, "date", "outlet", *(topic + _SUFFIX for topic in self.topics)])
+        self.stances = {topic: f"c{place}" for place, topic in enumerate(self.topics, 3)}
         self.run(
-            f"CREATE TEMP VIEW archive AS SELECT *, CAST({text} AS VARCHAR) AS the_text, {day} AS the_day, "
-            f"{trimmed('outlet') if outlet else 'NULL'} AS the_outlet FROM {table}"
+            f"CREATE TEMP VIEW archive AS SELECT c0 AS the_text, {day_of('c1')} AS the_day, "
+            f"nullif(trim(c2), '') AS the_outlet, {', '.join(self.stances.values())} FROM ({rows})"
         )
         self.where, self.values = self._conditions()
 
@@ -137,11 +127,11 @@ class _Query:
                 values.append(date.fromisoformat(value))
         return " AND ".join(parts), values
 
-    def archive(self, known: list[str]) -> Archive:
-        topics = [topic for topic in known if not self.selection.topics or topic in self.selection.topics]
+    def archive(self) -> Archive:
+        topics = [topic for topic in self.topics if not self.selection.topics or topic in self.selection.topics]
         for topic in self.selection.topics:
-            if topic not in known:
-                self.notes.append(f"No topic {topic!r} in the archive; it has {', '.join(known)}.")
+            if topic not in self.topics:
+                self.notes.append(f"No topic {topic!r} in the archive; it has {', '.join(self.topics)}.")
         self._check_labels(topics)
         sums = ", ".join([f"count(*) FILTER ({self._present(topic)})" for topic in topics] or ["0"])
         total, *present = self.run(f"SELECT count(*), {sums} FROM archive WHERE {self.where}", self.values).fetchone()
@@ -152,15 +142,17 @@ class _Query:
             if total and not counts[topic]:
                 self.notes.append(f"No selected sentence is about {topic.replace('_', ' ')}: it has no chart.")
         shown = [topic for topic in topics if counts[topic]]
-        unit, periods = self._periods(shown)
+        calendar = self._calendar(shown)
+        periods, unit = (calendar.periods, calendar.unit) if calendar else ([], "")
         outlets = self._outlets(shown)
-        cells = {topic: self._cells(topic, unit, periods, outlets) for topic in shown}
+        cells = {topic: self._cells(topic, calendar, outlets) for topic in shown}
         return Archive(total, shown, counts, periods, unit, cells, bool(outlets), self.schema, self.notes)
 
     def _check_labels(self, topics: list[str]) -> None:
         """Raises InputError when a topic has a label that is none of the schema's."""
         known = ", ".join(map(text_literal, ("", *self.schema.label_names)))
-        sums = [f"min({_stance(topic)}) FILTER ({_stance(topic)} NOT IN ({known}))" for topic in topics] or ["NULL"]
+        stances = [self.stances[topic] for topic in topics]
+        sums = [f"min({stance}) FILTER ({stance} NOT IN ({known}))" for stance in stances] or ["NULL"]
         found = [label for label in self.run(f"SELECT {', '.join(sums)} FROM archive").fetchone() if label is not None]
         if found:
             raise InputError(
@@ -169,32 +161,35 @@ class _Query:
             )
 
     def _present(self, topic: str) -> str:
-        return f"{_stance(topic)} NOT IN ({text_literal(self.schema.absent)}, '')"
+        return f"{self.stances[topic]} NOT IN ({text_literal(self.schema.absent)}, '')"
 
-    def _periods(self, topics: list[str]) -> tuple[str, list[str]]:
-        """The finest unit that gives few enough columns, and their names, from the first day to the last."""
+    def _calendar(self, topics: list[str]) -> Calendar | None:
+        """The columns of the charts over time."""
         if not topics:
-            return "", []
+            return None
         if "date" not in self.columns:
             self.notes.append("No charts over time: the archive has no column date.")
-            return "", []
+            return None
         seen = " OR ".join(self._present(topic) for topic in topics)
-        first, last, dated, rows = self.run(
-            f"SELECT min(the_day), max(the_day), count(the_day), count(*) FROM archive WHERE ({seen}) AND {self.where}",
-            self.values,
-        ).fetchone()
-        if not dated:
+        counts = self.run(
+            f"SELECT the_day, count(*) FROM archive WHERE ({seen}) AND {self.where} GROUP BY 1 ORDER BY 1", self.values
+        ).fetchall()
+        days, rows = [(day, count) for day, count in counts if day], sum(count for _, count in counts)
+        if not days:
             self.notes.append("No charts over time: no date of the archive can be read; write them as 2013-02-01.")
-            return "", []
+            return None
+        dated = sum(count for _, count in days)
         if dated < rows:
             self.notes.append(
                 f"{rows - dated:,} of {rows:,} sentences have no readable date: not in the charts over time."
             )
-        unit = next((name for name, days, _ in _UNITS if (last - first).days / days < PERIODS - 1), "year")
-        periods = list(dict.fromkeys(_period(first.toordinal() + n, unit) for n in range((last - first).days + 1)))
-        if len(periods) > PERIODS:
-            self.notes.append(f"The dates span {len(periods)} years: the charts show the last {PERIODS} of them.")
-        return unit, periods[-PERIODS:]
+        calendar = Calendar.of(days)
+        if outside := calendar.outside(days):
+            self.notes.append(
+                f"Not in the charts over time: {outside:,} of {dated:,} dated sentences, outside {calendar.first} to "
+                f"{calendar.last} (the first of {days[0][0]}, the last of {days[-1][0]}); --since or --until show them."
+            )
+        return calendar
 
     def _outlets(self, topics: list[str]) -> list[str]:
         """The outlets with most sentences on the topics."""
@@ -213,8 +208,8 @@ class _Query:
             self.notes.append("No tables by outlet: no selected sentence has an outlet.")
         return [name for name, _ in rows]
 
-    def _cells(self, topic: str, unit: str, periods: list[str], outlets: list[str]) -> list[Cell]:
-        period = f"{_NAMES[unit]}" if unit else "''"
+    def _cells(self, topic: str, calendar: Calendar | None, outlets: list[str]) -> list[Cell]:
+        period = calendar.period() if calendar else "''"
         listed = ", ".join(["?"] * len(outlets))
         outlet = (
             f"CASE WHEN the_outlet IN ({listed}) THEN the_outlet WHEN the_outlet IS NULL THEN '{NO_OUTLET}' "
@@ -224,7 +219,7 @@ class _Query:
         )
         note = "concat_ws(' · ', the_outlet, CAST(the_day AS VARCHAR))"
         rows = self.run(
-            f"SELECT {_stance(topic)}, {outlet}, coalesce({period}, '') AS period, count(*), "
+            f"SELECT {self.stances[topic]}, {outlet}, {period} AS period, count(*), "
             f"min_by([left(the_text, 1000), {note}], hash(the_text), {SAMPLE}) "
             f"FROM archive WHERE {self._present(topic)} AND {self.where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
             [*outlets, *self.values],
@@ -233,22 +228,3 @@ class _Query:
             Cell(label, name, when, count, list(dict.fromkeys((text or "", where) for text, where in sample)))
             for label, name, when, count, sample in rows
         ]
-
-
-_DATES = "['%Y-%m-%d', '%Y/%m/%d', '%d/%m/%Y', '%Y-%m', '%Y']"
-_NAMES = {
-    "day": "strftime(the_day, '%Y-%m-%d')",
-    "month": "strftime(the_day, '%Y-%m')",
-    "quarter": "concat(year(the_day), '-Q', quarter(the_day))",
-    "year": "strftime(the_day, '%Y')",
-}
-
-
-def _period(ordinal: int, unit: str) -> str:
-    day = date.fromordinal(ordinal)
-    names = {name: form for name, _, form in _UNITS}
-    return f"{day.year}-Q{(day.month + 2) // 3}" if unit == "quarter" else day.strftime(names[unit])
-
-
-def _stance(topic: str) -> str:
-    return f"CAST({quoted(topic + _SUFFIX)} AS VARCHAR)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -13,11 +14,8 @@ from wijha.records import form_of, packing_of, read_rows
 
 _FORMATS = {".parquet", ".jsonl", ".csv"}
 _FIRST_ROWS = 1_000
-
-
-def quoted(name: str) -> str:
-    """A column's name in SQL."""
-    return '"' + name.replace('"', '""') + '"'
+_CSV_LINE = 1 << 26  # bytes; DuckDB's own limit is 2 MB
+_PATH = "'path of the file'"  # of a column beside the file's own
 
 
 def text_literal(value: str) -> str:
@@ -25,23 +23,68 @@ def text_literal(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def trimmed(name: str) -> str:
-    """A column as text without spaces around it; empty is null."""
-    return f"nullif(trim(CAST({name} AS VARCHAR)), '')"
+class Source:
+    """The files of an archive, read by the places of their columns.
+
+    DuckDB does not tell names apart that differ by case alone.
+    """
+
+    def __init__(self, path: Path, connection: Any) -> None:
+        self.path = path
+        files = archive_files(path)
+        self._in_paths = partitions(path, files)
+        self._files = _by_columns(files, connection)
+        self.columns = list(dict.fromkeys(name for names in (*self._files, self._in_paths) for name in names))
+
+    def select(self, wanted: list[str]) -> str:
+        """SQL for all rows: the columns `wanted` as texts c0, c1 and so on, null where a file lacks one.
+
+        Raises InputError when names in a .jsonl file differ by case alone, and both are wanted.
+        """
+        return " UNION ALL ".join(self._select(wanted, list(names), files) for names, files in self._files.items())
+
+    def _select(self, wanted: list[str], names: list[str], files: list[Path]) -> str:
+        if form_of(files[0]) == ".jsonl":
+            names = self._different([name for name in dict.fromkeys(wanted) if name in names])
+        values = [f"{self._value(name, names, files[0])} AS c{place}" for place, name in enumerate(wanted)]
+        places = ", ".join([*(f"c{place}" for place in range(len(names))), "path"])
+        return f"SELECT {', '.join(values)} FROM {_reader(files, names)} AS rows({places})"
+
+    def _different(self, names: list[str]) -> list[str]:
+        seen: dict[str, str] = {}
+        for name in names:
+            if (other := seen.setdefault(name.lower(), name)) != name:
+                raise InputError(
+                    f"expected names that differ by more than case in {self.path}, found {other} and {name}; rename one"
+                )
+        return names
+
+    def _value(self, name: str, names: list[str], file: Path) -> str:
+        """SQL for a column, of the paths below the archive or of the files."""
+        if name in self._in_paths:
+            above = len(str(file)) - len(str(file.relative_to(self.path)))
+            behind = f"split_part('/' || substr(path, {above + 1}), {text_literal(f'/{name}=')}, 2)"
+            return f"nullif(url_decode(split_part({behind}, '/', 1)), '__HIVE_DEFAULT_PARTITION__')"
+        return f"CAST(c{names.index(name)} AS VARCHAR)" if name in names else "CAST(NULL AS VARCHAR)"
 
 
-def reader(source: Path, files: list[Path], columns: list[str]) -> str:
-    """The table function that reads the files of `source`; every text column as text, so that no type is guessed."""
-    hive = partitions(source, files)
-    paths = f"[{', '.join(text_literal(glob.escape(str(path))) for path in files)}]"
-    given = f"{paths}, hive_partitioning = {bool(hive)}, hive_types_autocast = false"
+def _reader(files: list[Path], names: list[str]) -> str:
+    """The table function that reads files with the columns `names`; text as text, so that no type is guessed."""
+    given = f"{_paths(files)}, hive_partitioning = false, filename = {_PATH}"
     suffix = form_of(files[0])
     if suffix == ".parquet":
         return f"read_parquet({given}, union_by_name = true)"
     if suffix == ".csv":
-        return f"read_csv({given}, header = true, all_varchar = true, union_by_name = true, delim = ',', quote = '\"')"
-    types = ", ".join(f"{text_literal(name)}: 'VARCHAR'" for name in columns if name not in hive)
-    return f"read_json({given}, format = 'newline_delimited', columns = {{{types}}})"
+        return (
+            f"read_csv({given}, header = true, all_varchar = true, union_by_name = true, delim = ',', quote = '\"', "
+            f"max_line_size = {_CSV_LINE}, buffer_size = {_CSV_LINE})"
+        )
+    types = ", ".join(f"{text_literal(name)}: 'VARCHAR'" for name in names)
+    return f"read_json({given}, format = 'newline_delimited', records = 'true', columns = {{{types}}})"
+
+
+def _paths(files: list[Path]) -> str:
+    return f"[{', '.join(text_literal(glob.escape(str(path))) for path in files)}]"
 
 
 def archive_files(source: Path) -> list[Path]:
@@ -77,18 +120,29 @@ def partitions(source: Path, files: list[Path]) -> list[str]:
     return list(found.pop()) if len(found) == 1 else []
 
 
-def column_names(source: Path, files: list[Path]) -> list[str]:
-    """Names of the columns that any file has, and of those in their paths."""
-    names = [name for file in files for name in _columns_of(file)]
-    return list(dict.fromkeys([*names, *partitions(source, files)]))
+def _by_columns(files: list[Path], connection: Any) -> dict[tuple[str, ...], list[Path]]:
+    """The files by the names of their columns, in order; .jsonl files, which have no order, together."""
+    if form_of(files[0]) == ".jsonl":
+        return {_keys(files, connection): files}
+    groups: dict[tuple[str, ...], list[Path]] = {}
+    for file in files:
+        if names := _columns_of(file):
+            groups.setdefault(names, []).append(file)
+    return groups
 
 
-def _columns_of(file: Path) -> list[str]:
-    """Names of a file's columns; of a .jsonl file those of its first rows."""
-    if form_of(file) == ".parquet":
-        try:
-            return list(pq.read_schema(file).names)
-        except (OSError, ValueError) as error:
-            raise InputError(f"expected a whole .parquet file at {file}, got a broken one; write it again") from error
-    rows = islice(read_rows(file), 1 if form_of(file) == ".csv" else _FIRST_ROWS)
-    return list(dict.fromkeys(name for _, row in rows for name in row))
+def _columns_of(file: Path) -> tuple[str, ...]:
+    """Names of a file's columns; none of a .csv file without rows."""
+    if form_of(file) == ".csv":
+        return tuple(name for _, row in islice(read_rows(file), 1) for name in row)
+    try:
+        return tuple(pq.read_schema(file).names)
+    except (OSError, ValueError) as error:
+        raise InputError(f"expected a whole .parquet file at {file}, got a broken one; write it again") from error
+
+
+def _keys(files: list[Path], connection: Any) -> tuple[str, ...]:
+    """The keys of all rows; the first rows give the order, and the sentence on what is no .jsonl file."""
+    first = [name for file in files for _, row in islice(read_rows(file), _FIRST_ROWS) for name in row]
+    query = f"SELECT DISTINCT unnest(json_keys(json)) AS name FROM read_ndjson_objects({_paths(files)}) ORDER BY name"
+    return tuple(dict.fromkeys([*first, *(name for (name,) in connection.execute(query).fetchall())]))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +164,7 @@ def test_the_unit_keeps_the_columns_few(tmp_path: Path, days: int, unit: str) ->
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
+        ("a.jsonl", "", "found no rows; give it a file that wijha predict wrote"),
         ("a.jsonl", '{"text": "x"}\n', "expected the columns text and <topic>_stance"),
         ("a.parquet", "broken", "expected a whole .parquet file"),
         ("a.jsonl", '{"text": "x", "t_stance": "favor"}\nbroken\n', "expected"),
@@ -251,8 +255,8 @@ def test_columns_are_those_of_all_files(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".csv"])
 def test_columns_in_the_paths_are_columns(tmp_path: Path, suffix: str) -> None:
-    """As `--engine ray` writes them; a = above the archive is no column."""
-    home = tmp_path / "run=3"
+    """As `--engine ray` writes them; a = above the archive is no column, of whatever name."""
+    home = tmp_path / "run=3" / "date=1999-01-01" / "outlet=none"
     for day, outlet in (("2020-01-01", "bbc"), ("2020-02-01", "cnn")):
         path = home / "in" / f"date={day}" / f"outlet={outlet}" / f"0{suffix}"
         write_rows(without(made(), "date", "outlet"), path)
@@ -264,6 +268,102 @@ def test_columns_in_the_paths_are_columns(tmp_path: Path, suffix: str) -> None:
     one = home / "in" / "date=2020-01-01" / "outlet=bbc" / f"1{suffix}"
     write_rows(made(), one)
     assert read_archive(one, Selection(outlets=("cnn",))).sentences == 80
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".csv"])
+def test_names_that_differ_by_case_or_are_ours_are_columns_of_their_own(tmp_path: Path, suffix: str) -> None:
+    """Two files of different orders; the_day and the_outlet were names inside."""
+    for number, first in enumerate((["Outlet", "Date", "the_day"], ["the_outlet", "DATE", "Text"])):
+        write_rows([{**dict.fromkeys(first, "x"), **row} for row in made()], tmp_path / f"{number}{suffix}")
+    found = read_archive(tmp_path, Selection())
+    assert found.notes == [] and found.present == {"settlement": 360, "zones": 48} and found.unit == "month"
+    assert {cell.outlet for cell in found.cells["settlement"]} == {"الجزيرة", "bbc", "cnn"}
+
+
+def test_topics_that_differ_by_case(tmp_path: Path) -> None:
+    rows = [{**row, "Zones_stance": "against"} for row in made()]
+    expected = {"settlement": 180, "zones": 24, "Zones": 240}
+    assert read_archive(write(tmp_path / "a.parquet", rows), Selection()).present == expected
+    with pytest.raises(InputError, match=r"found zones_stance and Zones_stance; rename one"):
+        read_archive(write(tmp_path / "a.jsonl", rows), Selection())
+
+
+@pytest.mark.parametrize("name", ["file.txt/page.html", "folder.html", "/proc/page.html"])
+def test_a_page_that_cannot_be_written_is_one_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file.txt").touch()
+    (tmp_path / "folder.html").mkdir()
+    with pytest.raises(InputError, match=r"expected a place to write .*page|folder.*\.html to, found: \w"):
+        archive.archive_report(write(tmp_path / "a.jsonl", made()), tmp_path / name)
+
+
+def test_moments_are_days_of_utc_wherever_the_machine_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Riyadh")
+    moment = datetime(2019, 1, 1, 22, tzinfo=UTC)
+    source = write(tmp_path / "a.parquet", [{**row, "date": moment} for row in made()])
+    code = "import sys; from wijha.cli import main; main(sys.argv[1:])"
+    subprocess.run([sys.executable, "-c", code, "report", source, tmp_path / "page.html"], check=True)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "2019-01-01" in page and "2019-01-02" not in page
+
+
+def test_columns_of_late_rows_are_columns(tmp_path: Path) -> None:
+    rows = [*without(made(1_200), "date", "outlet", "zones_stance"), *made()]
+    found = read_archive(write(tmp_path / "a.jsonl", rows), Selection())
+    assert found.topics == ["settlement", "zones"] and found.unit == "month" and found.has_outlets
+
+
+def test_a_cell_may_be_long(tmp_path: Path) -> None:
+    rows = made()
+    rows[0]["text"] = "جملة " * 300_000
+    write_rows(rows, tmp_path / "a.csv")
+    assert read_archive(tmp_path / "a.csv", Selection()).sentences == 240
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "٢٠١٩-٠١-٠٥",
+        "\u200f۲۰۱۹/۰۱/۰۵",
+        "20190105",
+        20190105,
+        "05-01-2019",
+        "5/1/2019 9:30",
+        "\xa0 2019-01-05 ",
+        "2019-01-05 10:00:00",
+        "2019/1/5",
+        "20190105T100000Z",
+        "2019-01-05T23:00:00+03:00",
+    ],
+)
+def test_days_as_people_write_them(tmp_path: Path, text: object) -> None:
+    found = read_archive(write(tmp_path / "a.jsonl", [{**row, "date": text} for row in made()]), Selection())
+    assert (found.notes, found.periods) == ([], ["2019-01-05"])
+
+
+@pytest.mark.parametrize("text", ["2019015", "12/31/2019", "31/02/2019", "5/1/19", "0001-01-01", "1 2019", ""])
+def test_what_is_no_day_is_not_guessed(tmp_path: Path, text: str) -> None:
+    source = write(tmp_path / "a.jsonl", [{**row, "date": text} for row in made()])
+    assert "no date of the archive can be read" in read_archive(source, Selection()).notes[0]
+
+
+@pytest.mark.parametrize("stray", ["9999-12-31", "1900-01-01", "1990-01-01"])
+def test_a_stray_day_does_not_hide_the_others(tmp_path: Path, stray: str) -> None:
+    rows = made()
+    rows[0]["date"] = stray
+    found = read_archive(write(tmp_path / "a.jsonl", rows), Selection())
+    assert found.periods == ["2013-01", "2013-02", "2013-03"]
+    assert found.notes[0].startswith(
+        "Not in the charts over time: 1 of 180 dated sentences, outside 2013-01-10 to 2013-03-18 (the first of "
+    )
+    assert stray in found.notes[0] and len(found.notes) == 1
+    assert sum(cell.count for cell in found.cells["settlement"] if not cell.period) == 1
+
+
+def test_the_fullest_years_are_charted(tmp_path: Path) -> None:
+    """Where many rows have a day that stands for none."""
+    rows = [{**row, "date": "9999-12-31"} if number % 10 == 1 else row for number, row in enumerate(made())]
+    found = read_archive(write(tmp_path / "a.jsonl", rows), Selection())
+    assert found.periods == ["2013-01", "2013-02", "2013-03"] and "12 of 180 dated" in found.notes[0]
 
 
 @pytest.mark.slow
