@@ -60,7 +60,8 @@ def parser() -> argparse.ArgumentParser:
     proof = commands.add_parser(
         "verify",
         help="prove that no row is lost",
-        description="Prove that every row of IN stands exactly once in OUT or OUT.quarantine.jsonl.",
+        description="Prove that every row of IN stands exactly once in OUT, with stances, or in OUT.quarantine.jsonl. "
+        "Compared are place, text and, where there, id, document and sentence; not which stances.",
     )
     _add_files(proof)
     proof.set_defaults(command=verify)

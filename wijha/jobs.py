@@ -26,6 +26,7 @@ from wijha.ledger import Entry, Ledger, UnfinishedError, writing
 from wijha.paths import Pair, Places
 from wijha.predict import added_columns, computed, named
 from wijha.records import Row, row_count, suffix_of
+from wijha.surplus import check_free
 from wijha.writing import encode
 
 States = dict[Pair, dict[str, Any]]  # the inputs in order, each as it was when the job began
@@ -76,12 +77,14 @@ def run(
 ) -> Counts:
     """Classify every input into its output; bad rows go to `places.quarantine`.
 
-    Raises InputError when an input is not as expected (nothing is written over), UnfinishedError when that is found
-    behind finished chunks or the disk is full, and passes Interrupted on; after both `resume` goes on and gives the
-    very same bytes.
+    Raises InputError when an input is not as expected or OUT holds what other inputs gave (nothing is written over),
+    UnfinishedError when that is found behind finished chunks or the disk is full, and passes Interrupted on; after both
+    `resume` goes on and gives the very same bytes.
     """
     settings = asdict(options) | {"runtime": classifier.runtime_name, "outputs": [pair.suffix for pair in pairs]}
     options = replace(options, added=_added(options, classifier))
+    if not ((resume or restart) and places.job.exists()):
+        check_free(pairs, places)
     for pair in pairs:
         look(pair.source, options)
     begun = dict(zip(pairs, input_states(pairs), strict=True))
