@@ -12,6 +12,7 @@ from wijha.batching import WINDOW
 from wijha.errors import InputError
 from wijha.records import Fault, Record, Row, records, suffix_of
 from wijha.text import sentences
+from wijha.writing import LONGEST
 
 _NAMES_SHOWN = 10
 _NAME_LENGTH = 30
@@ -100,12 +101,13 @@ def check_new(source: Path, row: Container[str], added: Iterable[str]) -> None:
 
 def accept(record: Record, options: Options) -> tuple[list[Row], Fault | None]:
     """The rows to classify that come from a record, or what is wrong with it."""
-    fault = record.fault or text_fault(record.row, options.column) or _added_fault(record.row, options.added)
+    row = record.row
+    fault = record.fault or text_fault(row, options.column) or _added_fault(row, options.added) or _length_fault(row)
     if fault:
         return [], fault
     if not options.articles:
-        return [record.row], None
-    rows = split_article(record.row, options.column, record.number)
+        return [row], None
+    rows = split_article(row, options.column, record.number)
     return rows, None if rows else Fault("a sentence", "none", "mend or drop the row")
 
 
@@ -125,6 +127,13 @@ def text_fault(row: Row, column: str) -> Fault | None:
 def _added_fault(row: Row, added: Container[str]) -> Fault | None:
     name = next((name for name in row if name in added), None)
     return None if name is None else Fault(NOTHING_ADDED, name, RENAME)
+
+
+def _length_fault(row: Row) -> Fault | None:
+    """A text, in whichever column, that a .csv file could not hold: no format takes it, so that all hold the same."""
+    if all(len(value) <= LONGEST for value in row.values() if isinstance(value, str)):
+        return None
+    return Fault(f"texts of at most {LONGEST:,} characters", "a longer one", "split or drop it")
 
 
 def shown(columns: list[Any]) -> str:

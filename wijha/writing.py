@@ -21,7 +21,8 @@ Head = Any  # what the files of a format share: names of .csv columns, schema of
 TARGETS = (".jsonl", ".csv", ".parquet")
 _ROWS_A_GROUP = 10_000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last: fullwidth = + - @
-csv.field_size_limit(1 << 24)  # articles exceed the module's 131,072 characters; an unclosed quote must still end
+LONGEST = 1 << 24  # characters of a text: articles exceed the csv module's 131,072, but an unclosed quote must end
+csv.field_size_limit(LONGEST + 1)  # with the apostrophe of `defuse`
 
 
 def target_suffix(path: Path) -> str:

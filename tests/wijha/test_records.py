@@ -17,8 +17,8 @@ import pytest
 from wijha import InputError
 from wijha.chunks import Options, accept, chunks, quarantine_entry
 from wijha.files import replacing, write_text
-from wijha.records import Record, read_rows, records, row_count, suffix_of
-from wijha.writing import Joined, defuse, encode, head, merge, write_rows
+from wijha.records import Fault, Record, read_rows, records, row_count, suffix_of
+from wijha.writing import LONGEST, Joined, defuse, encode, head, merge, write_rows
 
 TEXT = "رفضت الفصائل الهدنة"
 
@@ -51,6 +51,28 @@ def test_broken_compression_is_one_sentence(tmp_path: Path, pack: str, cut: slic
     path.write_bytes(PACK[pack](f"{TEXT}\n".encode() * 500)[cut])
     with pytest.raises(InputError, match=r"expected a whole \.txt.* file at .*; write it again"):
         list(read_rows(path))
+
+
+def test_a_second_xz_stream_is_read_or_told(tmp_path: Path) -> None:
+    """`lzma.open` ends in silence before a stream whose first byte is broken, and before one behind padding."""
+    path, one, two = tmp_path / "in.txt.xz", lzma.compress(b"a\n" * 99_999), lzma.compress(b"b\n")
+    for content, count in ((one + two, 100_000), (one + b"\0" * 8 + two + b"\0" * 4, 100_000), (two, 1)):
+        path.write_bytes(content)
+        assert sum(1 for _ in records(path)) == count == row_count(path)
+    for behind in (b"?" + two[1:], b"\0" + two[1:], b"\0" * 3, b"\0" * 4 + two[:9], two[:-9], b"more"):
+        path.write_bytes(one + behind)
+        with pytest.raises(InputError, match=r"expected a whole \.txt\.xz file at .*; write it again"):
+            list(records(path))
+        assert row_count(path) is None
+
+
+def test_a_text_that_no_csv_holds_is_set_aside(tmp_path: Path) -> None:
+    long = "=" + "x" * (LONGEST - 1)
+    write_rows([{"text": long}], tmp_path / "out.csv")
+    assert [row for _, row in read_rows(tmp_path / "out.csv")] == [{"text": f"'{long}"}]
+    fault = Fault("texts of at most 16,777,216 characters", "a longer one", "split or drop it")
+    for row, wanted in (({"text": long}, None), ({"text": f"{long}x"}, fault), ({"text": "a", "b": f"{long}x"}, fault)):
+        assert accept(Record(1, row), Options())[1] == wanted
 
 
 @pytest.mark.parametrize(
