@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from pathlib import Path
@@ -24,6 +25,9 @@ something is not as expected, 130 and 143 stopped by Ctrl-C and SIGTERM.
 def main(words: list[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 2 not as expected, 128 + n stopped by signal n."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here reaches for a hub
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # where Arabic names cannot be shown
     arguments = parser().parse_args(words)
     try:
         return int(arguments.command(arguments) or 0)

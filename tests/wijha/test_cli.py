@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import os
 import pty
@@ -113,6 +114,14 @@ def test_as_a_process_without_traceback(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: expected a model folder") and "Traceback" not in done.stderr
+
+
+def test_names_that_cannot_be_shown_are_escaped(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(tmp_path / "in.jsonl", TEXTS)
+    shown = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(shown, "ascii", write_through=True))
+    assert main(["predict", str(tmp_path / "in.jsonl"), str(tmp_path / "ن.jsonl"), "--model", str(model)]) == 0
+    assert rb"3 rows -> " in shown.getvalue() and rb"/\u0646.jsonl (" in shown.getvalue()
 
 
 def test_formulas_are_defused_in_csv(tmp_path: Path, model: Path) -> None:

@@ -197,7 +197,7 @@ def test_resume_with_something_else_is_refused(
     assert main(words(source, out, model, "--restart", *more)) == 0
 
 
-def test_formats_of_outputs_that_are_not_as_they_were_are_named(
+def test_inputs_and_formats_of_outputs_that_are_not_as_they_were_are_named(
     tmp_path: Path, source: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
@@ -209,6 +209,13 @@ def test_formats_of_outputs_that_are_not_as_they_were_are_named(
         main(words(folder, out, model))
     assert main(words(folder, out, model, "--resume", "--format", "csv")) == 2
     assert "began with, found outputs .csv instead of .jsonl; go back" in capsys.readouterr().err
+    write_rows([{"text": "نص"}], folder / "c.csv")
+    assert main(words(folder, out, model, "--resume")) == 2
+    assert f"expected the inputs that the job in {out}.job began with, found c.csv, which" in capsys.readouterr().err
+    (folder / "c.csv").unlink()
+    (folder / "a.jsonl").unlink()
+    assert main(words(folder, out, model, "--resume")) == 2
+    assert "began with, found no a.jsonl; go back" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("choice", ["--resume", "--restart"])
