@@ -48,13 +48,14 @@ class Chunk:
 
 
 def chunks(source: Path, options: Options) -> Iterator[Chunk]:
-    """The rows of a file in chunks of `chunk_rows` rows; fewer where articles have many sentences.
+    """The rows of a file in chunks of `chunk_rows` rows; fewer where articles have many sentences. A file without rows
+    is one chunk of none.
 
     Raises InputError when the file breaks off, or at the first bad row if `strict`.
     """
-    chunk: Chunk | None = None
+    chunk: Chunk | None = Chunk(0, 0)
     for record in records(source):
-        chunk = chunk or Chunk(record.number, record.number)
+        chunk = chunk if chunk and chunk.rows_in else Chunk(record.number, record.number)
         rows, fault = accept(record, options)
         if fault and options.strict:
             raise InputError(fault.at(source, record.number))
@@ -69,8 +70,9 @@ def chunks(source: Path, options: Options) -> Iterator[Chunk]:
         yield chunk
 
 
-def look(source: Path, options: Options) -> None:
-    """Read up to the first good row. Raises InputError when there is none: then the file as a whole is not as expected.
+def look(source: Path, options: Options) -> bool:
+    """Read up to the first good row; false where the file has no rows. Raises InputError when none of its rows is good:
+    then the file as a whole is not as expected.
 
     A missing column of a .csv or .parquet file is missing everywhere; other files are read to their end for it. A
     column that is to be added refuses the file where the first good row has it, and later only the row.
@@ -81,12 +83,14 @@ def look(source: Path, options: Options) -> None:
         fault = accept(record, as_read)[1]
         if fault is None:
             check_new(source, record.row, options.added)
-            return
+            return True
         first = first or InputError(fault.at(source, record.number))
         everywhere = record.fault is None and options.column not in record.row
         if options.strict or (everywhere and suffix_of(source) in (".csv", ".parquet")):
             break
-    raise first or InputError(f"expected rows with text in {source}, found none; check the file")
+    if first:
+        raise first
+    return False
 
 
 def check_new(source: Path, row: Container[str], added: Iterable[str]) -> None:

@@ -121,7 +121,7 @@ def _predict(arguments: argparse.Namespace) -> None:
     from wijha.chunks import Options
     from wijha.classifier import Classifier
     from wijha.jobs import run
-    from wijha.paths import Places, pair_up
+    from wijha.paths import Places, left_out, pair_up
 
     if arguments.engine == "ray":
         from wijha.ray_engine import predict_with_ray
@@ -132,7 +132,9 @@ def _predict(arguments: argparse.Namespace) -> None:
     options = Options(arguments.text_column, arguments.articles, arguments.strict, arguments.chunk_rows)
     pairs, places = pair_up(arguments.sources, arguments.target, arguments.format), Places(arguments.target)
     counts = run(pairs, places, classifier, options, arguments.resume, arguments.restart)
-    print(f"{counts.rows_out:,} rows -> {arguments.target} ({classifier.runtime_name}, {classifier.folder})")
+    files = f" of {len(pairs):,} files" if len(pairs) > 1 else ""
+    how = f"({classifier.runtime_name}, {classifier.folder}){left_out(arguments.sources, arguments.target)}"
+    print(f"{counts.rows_out:,} rows{files} -> {arguments.target} {how}")
     if counts.quarantined:
         print(f"{counts.quarantined:,} of {counts.rows_in:,} input rows set aside in {places.quarantine}")
 

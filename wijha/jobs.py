@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
 
@@ -27,7 +28,7 @@ from wijha.paths import Pair, Places
 from wijha.predict import added_columns, computed, named
 from wijha.records import Row, row_count, suffix_of
 from wijha.surplus import check_free
-from wijha.writing import encode
+from wijha.writing import encode, without_rows
 
 States = dict[Pair, dict[str, Any]]  # the inputs in order, each as it was when the job began
 
@@ -85,8 +86,9 @@ def run(
     options = replace(options, added=_added(options, classifier))
     if not ((resume or restart) and places.job.exists()):
         check_free(pairs, places)
-    for pair in pairs:
-        look(pair.source, options)
+    with_rows = [look(pair.source, options) for pair in pairs]
+    if not any(with_rows):
+        raise InputError(f"expected rows with text in {pairs[0].source}, found none; check the file")
     begun = dict(zip(pairs, input_states(pairs), strict=True))
     identity = {"inputs": list(begun.values()), "model": model_state(classifier.folder), "options": settings}
     with closing(Ledger(places.job)) as ledger:
@@ -140,7 +142,7 @@ def _work(ledger: Ledger, begun: States, places: Places, classifier: Classifier,
             logits = computed(read, classifier)
             if written:
                 written.result()
-            written = writer.submit(_write, ledger, places, number, pair, chunk, named(logits, classifier))
+            written = writer.submit(_write, ledger, places, options, number, pair, chunk, named(logits, classifier))
             bar.update(chunk.rows_in)
         if written:
             written.result()
@@ -188,9 +190,12 @@ def _check_unchanged(pair: Pair, begun: States) -> None:
         )
 
 
-def _write(ledger: Ledger, places: Places, number: int, pair: Pair, chunk: Chunk, added: Iterable[Row]) -> None:
+def _write(
+    ledger: Ledger, places: Places, options: Options, number: int, pair: Pair, chunk: Chunk, added: Iterable[Row]
+) -> None:
     rows = [{**row, **found} for row, found in zip(chunk.rows, added, strict=True)]
-    part = encode(rows, pair.suffix, _types(pair)) if rows else b""
+    empty = b"" if chunk.rows_in else without_rows(_columns(pair, options), pair.suffix)
+    part = encode(rows, pair.suffix, _types(pair)) if rows else empty
     bad = [json.dumps(quarantine_entry(pair.name, record), ensure_ascii=False) + "\n" for record in chunk.faults]
     entry = Entry(number, pair.name, chunk.first, chunk.last, chunk.rows_in, len(rows), len(bad), "")
     with writing(places.job):
@@ -202,6 +207,13 @@ def _types(pair: Pair) -> dict[str, Any]:
     if suffix_of(pair.source) != ".parquet" or pair.suffix != ".parquet":
         return {}
     return {field.name: field.type for field in pq.read_schema(pair.source)}
+
+
+def _columns(pair: Pair, options: Options) -> dict[str, pa.DataType]:
+    """Names and types of the columns of an output without rows."""
+    kinds = {"score": pa.float64(), "sentence": pa.int64()}
+    added = {name: kinds.get(name.split("_")[-1], pa.string()) for name in options.added}
+    return (_types(pair) or {options.column: pa.string()}) | added
 
 
 def _counts(ledger: Ledger) -> Counts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from wijha.records import SUFFIXES, form_of, packing_of, suffix_of
 from wijha.writing import target_suffix
 
 _MAGIC = ("*", "?", "[")
+_KINDS_SHOWN = 3
 _NAME_BYTES = 255  # of most file systems
 
 
@@ -75,6 +76,19 @@ def pair_up(sources: Sequence[str], out: Path, form: str | None = None, folder: 
         pairs = [_mirrored(file, root, out, form) for file in files]
     _check(pairs, out)
     return pairs
+
+
+def left_out(sources: Sequence[str], out: Path) -> str:
+    """A clause about the files of other formats in the folders among `sources`; empty where there are none."""
+    folders = [Path(os.path.abspath(source)) for source in sources if os.path.isdir(source)]
+    every = (path for folder in folders for path in _below(folder, out) if not path.name.startswith("."))
+    kinds = Counter(
+        form_of(path) or path.suffix.lower() or "no suffix" for path in every if form_of(path) not in SUFFIXES
+    )
+    if not kinds:
+        return ""
+    shown = ", ".join(kind for kind, _ in kinds.most_common(_KINDS_SHOWN)) + ", ..." * (len(kinds) > _KINDS_SHOWN)
+    return f"; files of other formats left out: {kinds.total():,} ({shown})"
 
 
 def _expand(source: str, out: Path) -> tuple[bool, Path, list[Path]]:

@@ -66,6 +66,13 @@ def encode(rows: list[Row], suffix: str, types: dict[str, pa.DataType] | None = 
     return _parquet(pa.Table.from_arrays(arrays, names=columns))
 
 
+def without_rows(columns: dict[str, pa.DataType], suffix: str) -> bytes:
+    """A whole file of no rows: the names of its columns, and in .parquet their types."""
+    if suffix == ".jsonl":
+        return b""
+    return _csv([list(columns)]) if suffix == ".csv" else _parquet(pa.schema(columns).empty_table())
+
+
 def _json(row: Row) -> str:
     try:
         return json.dumps(row, ensure_ascii=False, default=str, allow_nan=False)

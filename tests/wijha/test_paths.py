@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wijha import InputError
-from wijha.paths import pair_up
+from wijha.paths import left_out, pair_up
 
 
 @pytest.fixture
@@ -80,3 +80,12 @@ def test_folders_whose_names_look_like_patterns(home: Path) -> None:
     assert names("أرشيف/يناير [12]/*.txt") == ["يناير 1/c.txt"]
     with pytest.raises(InputError, match=r"a folder at أرشيف/يناير \[1\]/c.txt, found none; check the path"):
         names("أرشيف/يناير [1]/c.txt")
+
+
+def test_files_of_other_formats_are_counted(home: Path) -> None:
+    put("in/a.txt", "in/b.CSV.GZ", "in/out/c.json", "in/.hidden")
+    assert left_out(["in", "in/a.txt", "in/*"], Path("in/out")) == ""
+    put("in/d.JSON", "in/below/e.json.gz", "in/f.tsv", "in/g.jsonl.bz2")
+    assert left_out(["in"], Path("in/out")) == "; files of other formats left out: 4 (.json, .tsv, .bz2)"
+    put("in/README", "in/f.gz")
+    assert left_out(["in"], Path("in/out")) == "; files of other formats left out: 6 (.json, no suffix, .gz, ...)"
