@@ -12,6 +12,7 @@ from wijha.batching import WINDOW
 from wijha.errors import InputError
 from wijha.records import Fault, Record, Row, records, suffix_of
 from wijha.text import sentences
+from wijha.writing import LONGEST
 
 _NAMES_SHOWN = 10
 _NAME_LENGTH = 30
@@ -47,13 +48,14 @@ class Chunk:
 
 
 def chunks(source: Path, options: Options) -> Iterator[Chunk]:
-    """The rows of a file in chunks of `chunk_rows` rows; fewer where articles have many sentences.
+    """The rows of a file in chunks of `chunk_rows` rows; fewer where articles have many sentences. A file without rows
+    is one chunk of none.
 
     Raises InputError when the file breaks off, or at the first bad row if `strict`.
     """
-    chunk: Chunk | None = None
+    chunk: Chunk | None = Chunk(0, 0)
     for record in records(source):
-        chunk = chunk or Chunk(record.number, record.number)
+        chunk = chunk if chunk and chunk.rows_in else Chunk(record.number, record.number)
         rows, fault = accept(record, options)
         if fault and options.strict:
             raise InputError(fault.at(source, record.number))
@@ -68,8 +70,9 @@ def chunks(source: Path, options: Options) -> Iterator[Chunk]:
         yield chunk
 
 
-def look(source: Path, options: Options) -> None:
-    """Read up to the first good row. Raises InputError when there is none: then the file as a whole is not as expected.
+def look(source: Path, options: Options) -> bool:
+    """Read up to the first good row; false where the file has no rows. Raises InputError when none of its rows is good:
+    then the file as a whole is not as expected.
 
     A missing column of a .csv or .parquet file is missing everywhere; other files are read to their end for it. A
     column that is to be added refuses the file where the first good row has it, and later only the row.
@@ -80,12 +83,14 @@ def look(source: Path, options: Options) -> None:
         fault = accept(record, as_read)[1]
         if fault is None:
             check_new(source, record.row, options.added)
-            return
+            return True
         first = first or InputError(fault.at(source, record.number))
         everywhere = record.fault is None and options.column not in record.row
         if options.strict or (everywhere and suffix_of(source) in (".csv", ".parquet")):
             break
-    raise first or InputError(f"expected rows with text in {source}, found none; check the file")
+    if first:
+        raise first
+    return False
 
 
 def check_new(source: Path, row: Container[str], added: Iterable[str]) -> None:
@@ -100,12 +105,13 @@ def check_new(source: Path, row: Container[str], added: Iterable[str]) -> None:
 
 def accept(record: Record, options: Options) -> tuple[list[Row], Fault | None]:
     """The rows to classify that come from a record, or what is wrong with it."""
-    fault = record.fault or text_fault(record.row, options.column) or _added_fault(record.row, options.added)
+    row = record.row
+    fault = record.fault or text_fault(row, options.column) or _added_fault(row, options.added) or _length_fault(row)
     if fault:
         return [], fault
     if not options.articles:
-        return [record.row], None
-    rows = split_article(record.row, options.column, record.number)
+        return [row], None
+    rows = split_article(row, options.column, record.number)
     return rows, None if rows else Fault("a sentence", "none", "mend or drop the row")
 
 
@@ -125,6 +131,13 @@ def text_fault(row: Row, column: str) -> Fault | None:
 def _added_fault(row: Row, added: Container[str]) -> Fault | None:
     name = next((name for name in row if name in added), None)
     return None if name is None else Fault(NOTHING_ADDED, name, RENAME)
+
+
+def _length_fault(row: Row) -> Fault | None:
+    """A text, in whichever column, that a .csv file could not hold: no format takes it, so that all hold the same."""
+    if all(len(value) <= LONGEST for value in row.values() if isinstance(value, str)):
+        return None
+    return Fault(f"texts of at most {LONGEST:,} characters", "a longer one", "split or drop it")
 
 
 def shown(columns: list[Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from pathlib import Path
@@ -24,6 +25,9 @@ something is not as expected, 130 and 143 stopped by Ctrl-C and SIGTERM.
 def main(words: list[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 2 not as expected, 128 + n stopped by signal n."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here reaches for a hub
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # where Arabic names cannot be shown
     arguments = parser().parse_args(words)
     try:
         return int(arguments.command(arguments) or 0)
@@ -60,7 +64,8 @@ def parser() -> argparse.ArgumentParser:
     proof = commands.add_parser(
         "verify",
         help="prove that no row is lost",
-        description="Prove that every row of IN stands exactly once in OUT or OUT.quarantine.jsonl.",
+        description="Prove that every row of IN stands exactly once in OUT, with stances, or in OUT.quarantine.jsonl. "
+        "Compared are place, text and, where there, id, document and sentence; not which stances.",
     )
     _add_files(proof)
     proof.set_defaults(command=verify)
@@ -116,7 +121,7 @@ def _predict(arguments: argparse.Namespace) -> None:
     from wijha.chunks import Options
     from wijha.classifier import Classifier
     from wijha.jobs import run
-    from wijha.paths import Places, pair_up
+    from wijha.paths import Places, left_out, pair_up
 
     if arguments.engine == "ray":
         from wijha.ray_engine import predict_with_ray
@@ -127,7 +132,9 @@ def _predict(arguments: argparse.Namespace) -> None:
     options = Options(arguments.text_column, arguments.articles, arguments.strict, arguments.chunk_rows)
     pairs, places = pair_up(arguments.sources, arguments.target, arguments.format), Places(arguments.target)
     counts = run(pairs, places, classifier, options, arguments.resume, arguments.restart)
-    print(f"{counts.rows_out:,} rows -> {arguments.target} ({classifier.runtime_name}, {classifier.folder})")
+    files = f" of {len(pairs):,} files" if len(pairs) > 1 else ""
+    how = f"({classifier.runtime_name}, {classifier.folder}){left_out(arguments.sources, arguments.target)}"
+    print(f"{counts.rows_out:,} rows{files} -> {arguments.target} {how}")
     if counts.quarantined:
         print(f"{counts.quarantined:,} of {counts.rows_in:,} input rows set aside in {places.quarantine}")
 

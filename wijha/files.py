@@ -28,22 +28,27 @@ def sync(folder: Path) -> None:
         os.close(descriptor)
 
 
+def temporary(path: Path) -> Path:
+    """Where a file is written before it takes its place."""
+    return path.with_name(f".{path.name}.part")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write to, which takes the place of `path` once it is on the disk; after an error it is gone.
 
     A kill or a loss of power leaves the old file or the new one, never half of one.
     """
-    temporary = path.with_name(f".{path.name}.part")
+    unfinished = temporary(path)
     try:
-        with create(temporary) as file:
+        with create(unfinished) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(unfinished, path)
         sync(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

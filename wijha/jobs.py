@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
 
@@ -26,7 +27,8 @@ from wijha.ledger import Entry, Ledger, UnfinishedError, writing
 from wijha.paths import Pair, Places
 from wijha.predict import added_columns, computed, named
 from wijha.records import Row, row_count, suffix_of
-from wijha.writing import encode
+from wijha.surplus import check_free
+from wijha.writing import encode, without_rows
 
 States = dict[Pair, dict[str, Any]]  # the inputs in order, each as it was when the job began
 
@@ -76,14 +78,17 @@ def run(
 ) -> Counts:
     """Classify every input into its output; bad rows go to `places.quarantine`.
 
-    Raises InputError when an input is not as expected (nothing is written over), UnfinishedError when that is found
-    behind finished chunks or the disk is full, and passes Interrupted on; after both `resume` goes on and gives the
-    very same bytes.
+    Raises InputError when an input is not as expected or OUT holds what other inputs gave (nothing is written over),
+    UnfinishedError when that is found behind finished chunks or the disk is full, and passes Interrupted on; after both
+    `resume` goes on and gives the very same bytes.
     """
     settings = asdict(options) | {"runtime": classifier.runtime_name, "outputs": [pair.suffix for pair in pairs]}
     options = replace(options, added=_added(options, classifier))
-    for pair in pairs:
-        look(pair.source, options)
+    if not ((resume or restart) and places.job.exists()):
+        check_free(pairs, places)
+    with_rows = [look(pair.source, options) for pair in pairs]
+    if not any(with_rows):
+        raise InputError(f"expected rows with text in {pairs[0].source}, found none; check the file")
     begun = dict(zip(pairs, input_states(pairs), strict=True))
     identity = {"inputs": list(begun.values()), "model": model_state(classifier.folder), "options": settings}
     with closing(Ledger(places.job)) as ledger:
@@ -137,7 +142,7 @@ def _work(ledger: Ledger, begun: States, places: Places, classifier: Classifier,
             logits = computed(read, classifier)
             if written:
                 written.result()
-            written = writer.submit(_write, ledger, places, number, pair, chunk, named(logits, classifier))
+            written = writer.submit(_write, ledger, places, options, number, pair, chunk, named(logits, classifier))
             bar.update(chunk.rows_in)
         if written:
             written.result()
@@ -185,9 +190,12 @@ def _check_unchanged(pair: Pair, begun: States) -> None:
         )
 
 
-def _write(ledger: Ledger, places: Places, number: int, pair: Pair, chunk: Chunk, added: Iterable[Row]) -> None:
+def _write(
+    ledger: Ledger, places: Places, options: Options, number: int, pair: Pair, chunk: Chunk, added: Iterable[Row]
+) -> None:
     rows = [{**row, **found} for row, found in zip(chunk.rows, added, strict=True)]
-    part = encode(rows, pair.suffix, _types(pair)) if rows else b""
+    empty = b"" if chunk.rows_in else without_rows(_columns(pair, options), pair.suffix)
+    part = encode(rows, pair.suffix, _types(pair)) if rows else empty
     bad = [json.dumps(quarantine_entry(pair.name, record), ensure_ascii=False) + "\n" for record in chunk.faults]
     entry = Entry(number, pair.name, chunk.first, chunk.last, chunk.rows_in, len(rows), len(bad), "")
     with writing(places.job):
@@ -199,6 +207,13 @@ def _types(pair: Pair) -> dict[str, Any]:
     if suffix_of(pair.source) != ".parquet" or pair.suffix != ".parquet":
         return {}
     return {field.name: field.type for field in pq.read_schema(pair.source)}
+
+
+def _columns(pair: Pair, options: Options) -> dict[str, pa.DataType]:
+    """Names and types of the columns of an output without rows."""
+    kinds = {"score": pa.float64(), "sentence": pa.int64()}
+    added = {name: kinds.get(name.split("_")[-1], pa.string()) for name in options.added}
+    return (_types(pair) or {options.column: pa.string()}) | added
 
 
 def _counts(ledger: Ledger) -> Counts:

@@ -15,7 +15,7 @@ def join(ledger: Ledger, pairs: Sequence[Pair], places: Places) -> None:
     """The parts as outputs, the bad rows as the quarantine; each file is replaced when the new one is whole."""
     by_name = {pair.name: pair for pair in pairs}
     for name, group in groupby(ledger.entries(), key=lambda entry: entry.input):
-        _join_one(ledger, [entry for entry in group if entry.rows_out], by_name[name])
+        _join_one(ledger, [entry for entry in group if entry.rows_out or not entry.rows_in], by_name[name])
     if not any(entry.quarantined for entry in ledger.entries()):
         places.quarantine.unlink(missing_ok=True)
         sync(places.quarantine.parent)

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import takewhile
@@ -115,9 +115,11 @@ class Ledger:
         same = {state["name"] for was, state in takewhile(lambda pair: pair[0] == pair[1], both)}
         first = next(self.entries(), None)
         if changed and (changed != ["inputs"] or self.finished or first is None or first.input not in same):
+            other = _other_input(before.get("inputs") or (), now["inputs"])
+            what = "inputs" if other else " and ".join(changed)
+            found = other or _differences(before.get("options"), now["options"]) or "others"
             raise InputError(
-                f"expected the {' and '.join(changed)} that the job in {self.folder} began with, "
-                f"found {_differences(before.get('options'), now['options']) or 'others'}; "
+                f"expected the {what} that the job in {self.folder} began with, found {found}; "
                 "go back to them or begin again with --restart"
             )
         return same
@@ -214,6 +216,15 @@ class Ledger:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _other_input(before: Iterable[dict[str, Any]], now: Iterable[dict[str, Any]]) -> str:
+    """The first input that is new, else the first that is gone; nothing where all are as they were."""
+    was, are = (dict.fromkeys(state["name"] for state in states) for states in (before, now))
+    if new := next((name for name in are if name not in was), ""):
+        return f"{new}, which is new"
+    gone = next((name for name in was if name not in are), "")
+    return f"no {gone}" if gone else ""
 
 
 def _differences(before: Any, now: dict[str, Any]) -> str:

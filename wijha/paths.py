@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from wijha.errors import InputError
+from wijha.files import temporary
 from wijha.records import SUFFIXES, form_of, packing_of, suffix_of
 from wijha.writing import target_suffix
 
 _MAGIC = ("*", "?", "[")
+_KINDS_SHOWN = 3
+_NAME_BYTES = 255  # of most file systems
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ def pair_up(sources: Sequence[str], out: Path, form: str | None = None, folder: 
     that of `form`. Raises InputError when there is none, when `out` is not what it is to be, when two would share an
     output or one would leave the folder.
     """
+    _check_length(out, Places(out).job, temporary(Places(out).quarantine))
     found = [_expand(source, out) for source in sources]
     files = list({os.path.abspath(file): file for _, _, several in found for file in several}.values())
     if len(files) == 1 and not any(several for several, _, _ in found) and not out.is_dir() and not folder:
@@ -73,22 +78,74 @@ def pair_up(sources: Sequence[str], out: Path, form: str | None = None, folder: 
     return pairs
 
 
+def left_out(sources: Sequence[str], out: Path) -> str:
+    """A clause about the files of other formats in the folders among `sources`; empty where there are none."""
+    folders = [Path(os.path.abspath(source)) for source in sources if os.path.isdir(source)]
+    every = (path for folder in folders for path in _below(folder, out) if not path.name.startswith("."))
+    kinds = Counter(
+        form_of(path) or path.suffix.lower() or "no suffix" for path in every if form_of(path) not in SUFFIXES
+    )
+    if not kinds:
+        return ""
+    shown = ", ".join(kind for kind, _ in kinds.most_common(_KINDS_SHOWN)) + ", ..." * (len(kinds) > _KINDS_SHOWN)
+    return f"; files of other formats left out: {kinds.total():,} ({shown})"
+
+
 def _expand(source: str, out: Path) -> tuple[bool, Path, list[Path]]:
     """(whether it may name several, the folder that names are relative to, the files in order)."""
     path = Path(os.path.abspath(source))
-    if path.is_dir():
-        root, names = path, [str(name) for name in path.rglob("*")]
-    elif any(sign in source for sign in _MAGIC) and not path.exists():
-        parts = path.parts
-        fixed = next(i for i, part in enumerate(parts) if any(sign in part for sign in _MAGIC))
-        root, names = Path(*parts[:fixed]), glob.glob(str(path), recursive=True)
+    magic = _first_magic(path) if any(sign in source for sign in _MAGIC) else 0
+    if os.path.isdir(path):
+        root, names = path, _below(path, out)
+    elif magic:
+        root = Path(*path.parts[:magic])
+        pattern = os.path.join(glob.escape(str(root)), *path.parts[magic:])
+        names = [Path(name) for name in glob.glob(pattern, recursive=True)]
+    elif not os.path.exists(path):
+        raise InputError(f"expected a file or a folder at {source}, found none; check the path")
     else:
         suffix_of(path)
         return False, path.parent, [Path(source)]
-    files = sorted(Path(name) for name in names if _is_input(Path(name), root, Path(os.path.abspath(out))))
+    files = sorted(name for name in names if _is_input(name, root, Path(os.path.abspath(out))))
+    if not files and root.resolve().is_relative_to(out.resolve()):
+        raise InputError(f"expected inputs outside of OUT, found {source} in {out}; name another OUT")
     if not files:
         raise InputError(f"expected {', '.join(SUFFIXES)} files in {source}, found none; check the path")
     return True, root, files
+
+
+def _first_magic(path: Path) -> int:
+    """The place of the first part of a path that names what is not there as it stands; 0 where none is a pattern."""
+    parts = path.parts
+    patterns = (place for place, part in enumerate(parts) if any(sign in part for sign in _MAGIC))
+    return next((place for place in patterns if not os.path.lexists(Path(*parts[: place + 1]))), 0)
+
+
+def _below(root: Path, out: Path) -> list[Path]:
+    """The files of a folder and of the folders that are linked in it, each real folder once and rather without a link.
+
+    Hidden folders and OUT are passed over. Raises InputError where a folder cannot be read.
+    """
+    files, folders, links = list[Path](), [root], deque[Path]()
+    seen = {out.resolve(), Places(out).job.resolve()} - {root.resolve()}
+    while folders or links:
+        folder = folders.pop() if folders else links.popleft()
+        if (real := folder.resolve()) in seen:
+            continue
+        seen.add(real)
+        for path in _listed(folder):
+            if not path.is_dir():
+                files.append(path)
+            elif not path.name.startswith("."):
+                (links if path.is_symlink() else folders).append(path)
+    return files
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"expected to read {folder}, got: {error.strerror}; mend that or name its files") from error
 
 
 def _is_input(path: Path, root: Path, out: Path) -> bool:
@@ -112,10 +169,14 @@ def _check(pairs: Sequence[Pair], out: Path) -> None:
     inputs = f"{len(pairs)} inputs" if len(pairs) > 1 else "a folder or glob"
     if pairs[0].target != out and (out.is_file() or form_of(out) in SUFFIXES):
         raise InputError(f"expected a folder as output of {inputs}, got {out}; name a folder")
-    sources, targets = {pair.source.resolve() for pair in pairs}, dict[Path, Pair]()
+    sources, targets, places = {pair.source.resolve() for pair in pairs}, dict[Path, Pair](), Places(out)
+    for path in (places.quarantine, places.job):
+        if any(source.is_relative_to(path.resolve()) for source in sources):
+            raise InputError(f"expected other inputs than what a job writes, found {path}; name another OUT")
     for pair in pairs:
         _check_text(pair.source)
         _check_text(pair.target)
+        _check_length(pair.target, temporary(pair.target))
         if pair.target.resolve() in sources:
             raise InputError(f"expected an output other than the input {pair.target}; name another")
         other = targets.setdefault(pair.target, pair)
@@ -123,6 +184,15 @@ def _check(pairs: Sequence[Pair], out: Path) -> None:
             raise InputError(
                 f"expected inputs of different names, {other.name} and {pair.name} both go to {pair.target}; rename one"
             )
+
+
+def _check_length(path: Path, *written: Path) -> None:
+    """Raises InputError when a name that is `written` for a path is longer than a file's name may be."""
+    longest = max(len(os.fsencode(each.name)) for each in written)
+    if longest > _NAME_BYTES:
+        raise InputError(
+            f"expected names of at most {_NAME_BYTES} bytes, found {longest} for what is written to {path}; shorten it"
+        )
 
 
 def _check_text(path: Path) -> None:

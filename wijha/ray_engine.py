@@ -128,7 +128,13 @@ def _sources(arguments: Namespace, out: Path) -> tuple[dict[Path, list[str]], Pa
         if suffix_of(path) != ".parquet":
             raise InputError(f"expected .parquet files for --engine ray, got {path.name}; convert it")
         columns[path] = _columns(path, arguments.text_column)
-    return columns, paths[0].parents[len(Path(pairs[0].name).parts) - 1]
+    root = paths[0].parents[len(Path(pairs[0].name).parts) - 1]
+    for path, names in columns.items():
+        if twice := [name for name in _partitions(path, root) if name in names]:
+            raise InputError(
+                f"expected no column {twice[0]!r} in {path}, whose path gives it a value, found one; rename or drop it"
+            )
+    return columns, root
 
 
 def _columns(path: Path, column: str) -> list[str]:

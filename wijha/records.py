@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wijha.errors import InputError
+from wijha.unpacking import XzStreams
 from wijha.writing import Row, defuse, write_rows
 
 __all__ = ["Fault", "Record", "Row", "defuse", "read_rows", "records", "row_count", "suffix_of", "write_rows"]
@@ -128,7 +129,7 @@ def _binary(path: Path) -> Any:
     if packing == ".gz":
         return gzip.open(path)
     if packing == ".xz":
-        return lzma.open(path)
+        return io.BufferedReader(XzStreams(open(path, "rb")))
     return pa.input_stream(str(path), compression="zstd") if packing == ".zst" else open(path, "rb")
 
 

@@ -6,7 +6,7 @@ Inputs, outputs and quarantine are read side by side, one row at a time; only to
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from wijha.errors import InputError
 from wijha.jobs import Counts
 from wijha.paths import Pair, Places
 from wijha.records import Row, read_rows, records
+from wijha.surplus import check_outputs
 from wijha.writing import as_text, defuse, finite
 
 _END: Any = None
@@ -27,11 +28,14 @@ Key = tuple[str, ...]
 def verify(pairs: Sequence[Pair], places: Places, options: Options) -> Counts:
     """Compare every input with its output and the quarantine; returns what was found.
 
-    A row is known by its place, its text and, where it has them, its id, document and sentence number.
-    Raises InputError that names the first row that is missing, doubled or changed.
+    A row is known by its place, its text and, where it has them, its id, document and sentence number. Stances have to
+    be there; which ones is not looked at.
+    Raises InputError that names the first row that is missing, doubled, changed or without a stance, or a file in the
+    folder OUT that no input goes to.
     """
     if places.job.exists():
         raise InputError(f"expected a finished job, found {places.job}; go on with `wijha predict --resume`")
+    check_outputs(pairs, places)
     quarantine = _quarantine(places.quarantine)
     options = replace(options, added=_added(places.quarantine))
     rows_in = rows_out = quarantined = 0
@@ -45,7 +49,8 @@ def verify(pairs: Sequence[Pair], places: Places, options: Options) -> Counts:
                 _same_entry(next(quarantine, _END), quarantine_entry(pair.name, record._replace(fault=fault)), places)
             for row in rows:
                 rows_out += 1
-                _same_row(next(output, _END), record.number, _key(row, options.column, pair.suffix), pair, options)
+                wanted = _key(row, (options.column, *_IDENTITY), pair.suffix)
+                _same_row(next(output, _END), record.number, wanted, pair, options)
         if extra := next(output, _END):
             raise _surplus(extra, pair, options)
     if extra := next(quarantine, _END):
@@ -56,16 +61,19 @@ def verify(pairs: Sequence[Pair], places: Places, options: Options) -> Counts:
     return Counts(rows_in, rows_out, quarantined)
 
 
-def _key(row: Row, column: str, suffix: str) -> Key:
+def _key(row: Row, names: Iterable[str], suffix: str) -> Key:
     """What a row of an input or of its output is known by, as the output shows it."""
-    values = [_SHOWN[suffix](row.get(name)) for name in (column, *_IDENTITY)]
+    values = [_SHOWN[suffix](row.get(name)) for name in names]
     return tuple("" if value is None else str(value) for value in values)
 
 
 def _output(path: Path, column: str, suffix: str) -> Iterator[tuple[int, Key]]:
-    """(row number, key) of each output row."""
+    """(row number, key) of each output row. Raises InputError at one without any stance."""
+    names = [_SHOWN[suffix](name) for name in (column, *_IDENTITY)]
     for number, (_, row) in enumerate(read_rows(path), 1):
-        yield number, _key(row, column, suffix)
+        if not any(value and name.endswith("_stance") for name, value in row.items()):
+            raise InputError(f"expected a stance in {path} row {number}, found none; run wijha predict again")
+        yield number, _key(row, names, suffix)
 
 
 def _quarantine(path: Path) -> Iterator[dict[str, Any]]:
@@ -111,6 +119,6 @@ def _place_of(key: Key, pair: Pair, options: Options) -> tuple[int, int]:
     """Output row where a key belongs first, and the input line that it comes from; 0 where no input row has it."""
     rows = ((row, record.number) for record in records(pair.source) for row in accept(record, options)[0])
     for place, (row, line) in enumerate(rows, 1):
-        if _key(row, options.column, pair.suffix) == key:
+        if _key(row, (options.column, *_IDENTITY), pair.suffix) == key:
             return place, line
     return 0, 0

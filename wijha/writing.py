@@ -21,7 +21,8 @@ Head = Any  # what the files of a format share: names of .csv columns, schema of
 TARGETS = (".jsonl", ".csv", ".parquet")
 _ROWS_A_GROUP = 10_000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last: fullwidth = + - @
-csv.field_size_limit(1 << 24)  # articles exceed the module's 131,072 characters; an unclosed quote must still end
+LONGEST = 1 << 24  # characters of a text: articles exceed the csv module's 131,072, but an unclosed quote must end
+csv.field_size_limit(LONGEST + 1)  # with the apostrophe of `defuse`
 
 
 def target_suffix(path: Path) -> str:
@@ -63,6 +64,13 @@ def encode(rows: list[Row], suffix: str, types: dict[str, pa.DataType] | None = 
         return _csv([columns] + [[row.get(name) for name in columns] for row in rows])
     arrays = [_array([row.get(name) for row in rows], (types or {}).get(name)) for name in columns]
     return _parquet(pa.Table.from_arrays(arrays, names=columns))
+
+
+def without_rows(columns: dict[str, pa.DataType], suffix: str) -> bytes:
+    """A whole file of no rows: the names of its columns, and in .parquet their types."""
+    if suffix == ".jsonl":
+        return b""
+    return _csv([list(columns)]) if suffix == ".csv" else _parquet(pa.schema(columns).empty_table())
 
 
 def _json(row: Row) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import os
 import pty
@@ -113,6 +114,14 @@ def test_as_a_process_without_traceback(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: expected a model folder") and "Traceback" not in done.stderr
+
+
+def test_names_that_cannot_be_shown_are_escaped(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(tmp_path / "in.jsonl", TEXTS)
+    shown = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(shown, "ascii", write_through=True))
+    assert main(["predict", str(tmp_path / "in.jsonl"), str(tmp_path / "ن.jsonl"), "--model", str(model)]) == 0
+    assert rb"3 rows -> " in shown.getvalue() and rb"/\u0646.jsonl (" in shown.getvalue()
 
 
 def test_formulas_are_defused_in_csv(tmp_path: Path, model: Path) -> None:
@@ -245,11 +254,18 @@ MIRRORED = ["2023/b.csv", "2023/c.jsonl", "2024/d.parquet", "2024/e.jsonl", "a.j
 
 
 @pytest.mark.parametrize("inside", [False, True])
-def test_a_folder_is_mirrored(tmp_path: Path, archive: Path, model: Path, inside: bool) -> None:
+def test_a_folder_is_mirrored(
+    tmp_path: Path, archive: Path, model: Path, inside: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (archive / "f.tsv").write_text("text\n", encoding="utf-8")
     out = archive / "out" if inside else tmp_path / "out"
     for _ in range(2):  # the second time the first outputs are there and are no inputs
         assert main(["predict", str(archive), str(out), "--model", str(model)]) == 0
         assert sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()) == MIRRORED
+        said = capsys.readouterr().out
+        assert said.startswith("13 rows of 5 files -> ") and said.endswith(
+            "); files of other formats left out: 1 (.tsv)\n"
+        )
     assert main(["verify", str(archive), str(out)]) == 0
     (out / "2023" / "c.jsonl").write_text("", encoding="utf-8")
     assert main(["verify", str(archive), str(out)]) == 2

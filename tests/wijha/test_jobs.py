@@ -21,6 +21,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -30,7 +31,7 @@ from wijha.cli import main
 from wijha.ledger import Ledger
 from wijha.manifest import write_manifest
 from wijha.predict import computed
-from wijha.records import write_rows
+from wijha.records import read_rows, write_rows
 
 ROWS, CHUNK = 160, 8
 SERVER = multiprocessing.get_context("forkserver")
@@ -197,7 +198,7 @@ def test_resume_with_something_else_is_refused(
     assert main(words(source, out, model, "--restart", *more)) == 0
 
 
-def test_formats_of_outputs_that_are_not_as_they_were_are_named(
+def test_inputs_and_formats_of_outputs_that_are_not_as_they_were_are_named(
     tmp_path: Path, source: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder, out = tmp_path / "in", tmp_path / "out"
@@ -209,6 +210,13 @@ def test_formats_of_outputs_that_are_not_as_they_were_are_named(
         main(words(folder, out, model))
     assert main(words(folder, out, model, "--resume", "--format", "csv")) == 2
     assert "began with, found outputs .csv instead of .jsonl; go back" in capsys.readouterr().err
+    write_rows([{"text": "نص"}], folder / "c.csv")
+    assert main(words(folder, out, model, "--resume")) == 2
+    assert f"expected the inputs that the job in {out}.job began with, found c.csv, which" in capsys.readouterr().err
+    (folder / "c.csv").unlink()
+    (folder / "a.jsonl").unlink()
+    assert main(words(folder, out, model, "--resume")) == 2
+    assert "began with, found no a.jsonl; go back" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("choice", ["--resume", "--restart"])
@@ -501,8 +509,6 @@ def test_strict_stops_at_the_first_bad_row(
 
 
 def test_types_of_parquet_columns_stay(tmp_path: Path, model: Path) -> None:
-    import pyarrow as pa
-
     columns = {
         "text": pa.array(["نص"] * 20 + [None], pa.large_string()),
         "n": pa.array([None] * 20 + [1], pa.int8()),
@@ -513,6 +519,35 @@ def test_types_of_parquet_columns_stay(tmp_path: Path, model: Path) -> None:
     assert main(words(tmp_path / "in.parquet", tmp_path / "out.parquet", model)) == 0
     before, after = pq.read_table(tmp_path / "in.parquet"), pq.read_table(tmp_path / "out.parquet")
     assert after.select(before.column_names).equals(before.slice(0, 20))
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+def test_inputs_without_rows_have_outputs_without_rows(
+    tmp_path: Path, model: Path, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    write_rows([], folder / "d.jsonl")
+    (folder / "a.txt").write_text("\n", encoding="utf-8")
+    (folder / "b.csv").write_text("id,text\n", encoding="utf-8")
+    pq.write_table(pa.table({"text": pa.array([], pa.string()), "n": pa.array([], pa.int8())}), folder / "c.parquet")
+    more = ("--format", form)
+    for given in (folder, folder / "d.jsonl"):
+        assert (
+            main(words(given, out / "d.jsonl" if given.suffix else out, model, *more[: 0 if given.suffix else 2])) == 2
+        )
+        assert "expected rows with text in" in capsys.readouterr().err and not out.exists()
+    write_rows([{"text": "نص"}], folder / "e.jsonl")
+    assert main(words(folder, out, model, *more)) == 0
+    assert capsys.readouterr().out.startswith("1 rows of 5 files -> ")
+    assert sorted(path.name for path in out.iterdir()) == [f"{name}.{form}" for name in "abcde"]
+    assert [len(list(read_rows(path))) for path in sorted(out.iterdir())] == [0, 0, 0, 0, 1]
+    assert main(["verify", str(folder), str(out), *more]) == 0
+    if form == "parquet":
+        assert str(pq.read_schema(out / "c.parquet").field("n").type) == "int8"
+        assert len({str(pq.read_schema(out / f"{name}.parquet")) for name in "abde"}) == 1
+    (folder / "b.csv").write_text("id,text\n1,\n", encoding="utf-8")
+    assert main(words(folder, out, model, *more)) == 2
+    assert "expected a text in" in capsys.readouterr().err
 
 
 def test_only_a_few_chunks_are_in_memory(tmp_path: Path) -> None:

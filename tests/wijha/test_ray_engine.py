@@ -82,6 +82,17 @@ def test_ray_gives_the_same_rows_as_the_local_engine(archive: Path, tmp_path: Pa
             assert found[key][name] == (pytest.approx(value, abs=2e-4) if name.endswith("_score") else value)
 
 
+def test_a_column_that_the_path_gives_too_is_refused(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wijha.ray_engine._ray", lambda: None)
+    path = archive / "year=2024" / "rows.parquet"
+    pq.write_table(pa.table({"text": TEXTS, "run": TEXTS, "year": [2019] * 3}), path)
+    assert main(["predict", str(archive), str(tmp_path / "out"), "--engine", "ray"]) == 2
+    sentence = f"expected no column 'year' in {path}, whose path gives it a value, found one; rename or drop it\n"
+    assert capsys.readouterr().err == f"error: {sentence}"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("ray") is None, reason='ray is not installed: pip install "wijha[ray]"')
 def test_sigterm_ends_with_a_sentence_and_leaves_nothing(tmp_path: Path, model: Path) -> None:

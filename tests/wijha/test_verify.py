@@ -1,0 +1,51 @@
+"""wijha verify on outputs that were written by hand, without a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wijha import InputError
+from wijha.chunks import Options
+from wijha.paths import Places, pair_up
+from wijha.verify import verify
+from wijha.writing import write_rows
+
+ROWS = [{"id": "1", "text": "هدنة"}, {"id": "2", "text": "=حلب"}]
+
+
+def proved(source: Path, out: Path, column: str = "text") -> int:
+    return verify(pair_up([str(source)], out), Places(out), Options(column)).rows_out
+
+
+@pytest.mark.parametrize("added", [{}, {"stance": "favor"}, {"war_stance": ""}])
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_a_copy_without_stances_is_no_output(tmp_path: Path, suffix: str, added: dict[str, str]) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / f"out{suffix}"
+    write_rows(ROWS, source)
+    write_rows([{**row, "war_stance": "favor"} for row in ROWS], out)
+    assert proved(source, out) == 2
+    write_rows([{**ROWS[0], "war_stance": "favor"}, {**ROWS[1], **added}], out)
+    with pytest.raises(InputError, match=f"expected a stance in {out} row 2, found none; run wijha predict again"):
+        proved(source, out)
+
+
+@pytest.mark.parametrize("column", ["@text", "-text", "=text", "+text", "text"])
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_names_are_looked_up_as_the_output_shows_them(tmp_path: Path, suffix: str, column: str) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / f"out{suffix}"
+    write_rows([{"id": row["id"], column: row["text"]} for row in ROWS], source)
+    write_rows([{"id": row["id"], column: row["text"], "war_stance": "favor"} for row in ROWS], out)
+    assert proved(source, out, column) == 2
+    write_rows([{"id": row["id"], column: "أخرى", "war_stance": "favor"} for row in ROWS], out)
+    with pytest.raises(InputError, match="it is changed"):
+        proved(source, out, column)
+
+
+def test_an_output_that_no_input_goes_to_is_told(tmp_path: Path) -> None:
+    write_rows(ROWS, tmp_path / "in" / "a.jsonl")
+    for name in ("a.jsonl", "gone.jsonl"):
+        write_rows([{**row, "war_stance": "favor"} for row in ROWS], tmp_path / "out" / name)
+    with pytest.raises(InputError, match=r"gone.jsonl; name another OUT or remove it"):
+        proved(tmp_path / "in", tmp_path / "out")

@@ -1,0 +1,45 @@
+"""What lies at OUT and is none of a job's: outputs and set-aside rows of other inputs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from wijha.errors import InputError
+from wijha.paths import Pair, Places
+from wijha.records import form_of, packing_of, records
+from wijha.writing import TARGETS
+
+
+def check_free(pairs: Sequence[Pair], places: Places) -> None:
+    """Raises InputError when outputs would come among those of other inputs, or write over their quarantine."""
+    check_outputs(pairs, places)
+    names = {pair.name for pair in pairs}
+    for record in records(places.quarantine) if places.quarantine.exists() else ():
+        name = record.row.get("input")
+        found = name if isinstance(name, str) else f"line {record.number}"
+        if found not in names:
+            raise InputError(
+                f"expected only rows of IN in {places.quarantine}, found {found}; name another OUT or remove it"
+            )
+
+
+def check_outputs(pairs: Sequence[Pair], places: Places) -> None:
+    """Raises InputError when the folder OUT holds what `wijha report` would count and no input goes to."""
+    if pairs[0].target == places.out:
+        return
+    known = {os.path.abspath(path) for pair in pairs for path in (pair.source, pair.target)}
+    for path in sorted(places.out.rglob("*")):
+        if _is_output(path, places.out) and os.path.abspath(path) not in known:
+            raise InputError(
+                f"expected only outputs of IN in {places.out}, found {path}; name another OUT or remove it"
+            )
+
+
+def _is_output(path: Path, out: Path) -> bool:
+    parts = path.relative_to(out).parts
+    passed_over = path.name.endswith(".quarantine.jsonl") or any(
+        part.startswith(".") or part.endswith(".job") for part in parts
+    )
+    return form_of(path) in TARGETS and not packing_of(path) and not passed_over and path.is_file()
