@@ -13,9 +13,8 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from train.data import file_sha256
 from wijha.errors import InputError
-from wijha.files import write_json
+from wijha.files import file_sha256, write_json
 
 MANIFEST = "manifest.json"
 _STATE = "trainer_state.json"

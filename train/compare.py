@@ -23,7 +23,7 @@ import numpy as np
 from train.baselines import Baselines
 from train.command import command_line, one_sentence_errors
 from train.config import CompareConfig, FinetuneConfig, load_config
-from train.data import file_sha256, label_numbers, load_examples
+from train.data import label_numbers, load_examples
 from train.evaluation import run_splits
 from train.finetune import difference, finetune, inputs
 from train.provenance import begun_with
@@ -31,7 +31,7 @@ from train.scores import cell_counts, evaluate_counts, intervals, paired_differe
 from train.tables import HEADLINE, SCORES, between, markdown, p_value
 from wijha.classifier import Classifier
 from wijha.errors import InputError
-from wijha.files import write_json
+from wijha.files import file_sha256, write_json
 from wijha.schema import Schema
 
 OUTPUT, RESULTS = Path("runs/compare"), Path("configs/results/compare")

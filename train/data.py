@@ -143,8 +143,3 @@ def tokenised(texts: list[str], labels: list[list], tokenizer: PreTrainedTokeniz
     encoded = tokenizer(texts, truncation=True, max_length=length)
     columns = {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
     return Dataset.from_dict(columns | {"labels": labels})
-
-
-def file_sha256(path: Path) -> str:
-    """Checksum of a data file, written beside the metrics of a run."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

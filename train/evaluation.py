@@ -28,7 +28,7 @@ from scipy.special import softmax
 from train.baselines import KEYWORDS, Baselines
 from train.command import command_line, one_sentence_errors
 from train.confidence import confidence_report
-from train.data import Example, file_sha256, has_topics, label_numbers, load_examples, split
+from train.data import Example, has_topics, label_numbers, load_examples, split
 from train.scores import (
     cell_counts,
     exact_rows,
@@ -42,7 +42,7 @@ from train.scores import (
 from train.tables import score_table
 from wijha.classifier import Classifier
 from wijha.errors import InputError
-from wijha.files import write_json
+from wijha.files import file_sha256, write_json
 from wijha.schema import Schema
 from wijha.text import normalise
 

@@ -24,14 +24,14 @@ import numpy as np
 import torch
 
 from train.command import command_line, one_sentence_errors
-from train.data import Example, file_sha256, label_numbers
+from train.data import Example, label_numbers
 from train.evaluation import run_splits
 from train.graph import ClassifierGraph, share_weights
 from train.scores import cell_counts, evaluate_counts
 from wijha.classifier import Classifier, read_schema, read_settings
 from wijha.errors import InputError
 from wijha.extras import need
-from wijha.files import write_json
+from wijha.files import file_sha256, write_json
 from wijha.golden import seal
 from wijha.manifest import MANIFEST
 from wijha.reader import Reader

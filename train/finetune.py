@@ -29,7 +29,7 @@ from train.checkpoints import newest_whole, room_for, step_of
 from train.command import leave_together, run
 from train.config import FinetuneConfig, as_dict, is_same_run
 from train.curves import curves
-from train.data import Example, encode, file_sha256, load_examples, split
+from train.data import Example, encode, load_examples, split
 from train.distill import encode_taught
 from train.evaluation import score
 from train.losses import TopicLoss, label_weights
@@ -40,7 +40,7 @@ from train.tables import score_table
 from train.trainer import TopicTrainer
 from wijha.classifier import Classifier
 from wijha.errors import InputError
-from wijha.files import write_json
+from wijha.files import file_sha256, write_json
 from wijha.golden import seal, unseal
 from wijha.schema import Schema
 

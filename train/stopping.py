@@ -28,8 +28,9 @@ class StopOnSignal(TrainerCallback):
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Handles the signals while it lasts."""
-        before = {number: signal.signal(number, self._receive) for number in SIGNALS}
+        """Handles the signals while it lasts; one that is ignored stays ignored."""
+        heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._receive) for number in heard}
         try:
             yield
         finally:

@@ -25,11 +25,10 @@ import yaml
 
 from train.command import run
 from train.config import FinetuneConfig, as_dict
-from train.data import file_sha256
 from train.finetune import finetune
 from train.tables import SCORES, markdown
 from wijha.errors import InputError
-from wijha.files import write_json, write_text
+from wijha.files import file_sha256, write_json, write_text
 
 OUTPUT, RESULTS = Path("runs/tune"), Path("configs/results/tune")
 RANGES = {

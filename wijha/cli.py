@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
         default="local",
         help='ray: .parquet folders on many machines ("wijha[ray]")',
     )
-    command.add_argument("--workers", type=_positive, default=1, help="model copies of --engine ray (default: 1)")
+    command.add_argument("--workers", type=_positive, help="model copies of --engine ray (default: 1)")
     command.set_defaults(command=predict)
     proof = commands.add_parser(
         "verify",
@@ -128,6 +128,8 @@ def _predict(arguments: argparse.Namespace) -> None:
 
         predict_with_ray(arguments)
         return
+    if arguments.workers:
+        raise InputError("expected no --workers with --engine local, which uses every core, found it; drop it")
     classifier = Classifier.load(arguments.model, runtime=arguments.runtime)
     options = Options(arguments.text_column, arguments.articles, arguments.strict, arguments.chunk_rows)
     pairs, places = pair_up(arguments.sources, arguments.target, arguments.format), Places(arguments.target)

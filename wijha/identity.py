@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from wijha.files import file_sha256
 from wijha.manifest import FIRST
 from wijha.paths import Pair
 
@@ -30,6 +31,5 @@ def model_state(folder: Path) -> str:
     """sha256 over settings, tokenizer and weights of a model folder, of what other runtimes read and of `first/`."""
     digest = hashlib.sha256()
     for path in sorted(path for name in _FOLDERS for kind in _MODEL for path in (folder / name).glob(kind)):
-        with open(path, "rb") as file:
-            digest.update(str(path.relative_to(folder)).encode() + hashlib.file_digest(file, "sha256").digest())
+        digest.update(str(path.relative_to(folder)).encode() + bytes.fromhex(file_sha256(path)))
     return digest.hexdigest()

@@ -8,7 +8,7 @@ from itertools import groupby
 from wijha.files import replacing, sync
 from wijha.ledger import Entry, Ledger
 from wijha.paths import Pair, Places
-from wijha.writing import Joined, head, merge
+from wijha.writing import Joined, UnfitError, head, merge, with_text
 
 
 def join(ledger: Ledger, pairs: Sequence[Pair], places: Places) -> None:
@@ -31,6 +31,11 @@ def _join_one(ledger: Ledger, entries: Sequence[Entry], pair: Pair) -> None:
         one = head(ledger.part(entry), suffix)
         shared = one if shared is None else merge(shared, one)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(target) as file, Joined(file, suffix, shared) as joined:
-        for entry in entries:
-            joined.add(ledger.part(entry))
+    while True:
+        try:
+            with replacing(target) as file, Joined(file, suffix, shared) as joined:
+                for entry in entries:
+                    joined.add(ledger.part(entry))
+            return
+        except UnfitError as error:  # whole numbers too large for the type that they share with others
+            shared = with_text(shared, error.column)

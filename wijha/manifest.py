@@ -5,14 +5,13 @@ The card, metrics and evaluations are not in it: they may be written later and c
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from wijha.errors import InputError
-from wijha.files import write_json
+from wijha.files import file_sha256, write_json
 
 MANIFEST = "manifest.json"
 FIRST = "first"
@@ -57,8 +56,7 @@ def states(folder: Path) -> dict[str, State]:
 
 
 def _state(path: Path) -> State:
-    with open(path, "rb") as file:
-        return State(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+    return State(path.stat().st_size, file_sha256(path))
 
 
 def check_manifest(folder: Path) -> dict[str, State] | None:

@@ -49,7 +49,7 @@ def predict_with_ray(arguments: Namespace) -> None:
     Raises InputError when ray is missing, an option is of the local engine only, an input has no text column or the
     output is there already.
     """
-    ray = _ray()
+    ray, workers = _ray(), arguments.workers or 1
     out = Path(os.path.abspath(arguments.target))
     columns, root = _sources(arguments, out)
     sources = list(columns)
@@ -59,7 +59,7 @@ def predict_with_ray(arguments: Namespace) -> None:
         check_new(path, names, added_columns(classifier.schema))
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order, context.enable_progress_bars = True, False
-    _start(ray, arguments.workers)
+    _start(ray, workers)
     unfinished = out.with_name(f".{out.name}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
@@ -68,8 +68,8 @@ def predict_with_ray(arguments: Namespace) -> None:
             batch_format="pyarrow",
             batch_size=_ROWS_A_BATCH,
             fn_constructor_args=(model, arguments.text_column, arguments.runtime),
-            compute=ray.data.ActorPoolStrategy(size=arguments.workers),
-            num_gpus=1 if ray.cluster_resources().get("GPU", 0) >= arguments.workers else 0,
+            compute=ray.data.ActorPoolStrategy(size=workers),
+            num_gpus=1 if ray.cluster_resources().get("GPU", 0) >= workers else 0,
         )
         rows.write_parquet(str(unfinished), partition_cols=_partitions(sources[0], root) or None)
         _complete(unfinished, sources)
@@ -82,7 +82,7 @@ def predict_with_ray(arguments: Namespace) -> None:
         raise InputError(f"expected Ray to write {out}, got: {reason}; mend that and run it again") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    _report(out, added_columns(classifier.schema)[0], f"ray, {arguments.workers} workers, {classifier.runtime_name}")
+    _report(out, added_columns(classifier.schema)[0], f"ray, {workers} workers, {classifier.runtime_name}")
 
 
 def _ray() -> Any:

@@ -6,7 +6,6 @@ exported by `train.export` must not wait for packages that they do not use.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections import deque
@@ -21,6 +20,7 @@ import numpy as np
 
 from wijha.errors import InputError
 from wijha.extras import need
+from wijha.files import file_sha256
 from wijha.safety import check_weights
 
 RUNTIMES = ("auto", "torch", "openvino", "openvino-bf16", "openvino-int8", "openvino-f32")
@@ -87,7 +87,7 @@ def accepted(folder: Path) -> list[str]:
     try:
         export = json.loads((folder / "export.json").read_text(encoding="utf-8"))
         weights = folder / "model.safetensors"
-        if weights.exists() and hashlib.sha256(weights.read_bytes()).hexdigest() != export["weights"]:
+        if weights.exists() and file_sha256(weights) != export["weights"]:
             return []
         return [precision for precision, result in export["openvino"].items() if result["accepted"]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -38,15 +38,16 @@ def write_rows(rows: Iterable[Row], path: Path) -> int:
 
     A .txt output is refused: it has no columns.
     """
-    suffix, count, joined = target_suffix(path), 0, None
+    suffix, groups = target_suffix(path), windows(rows, _ROWS_A_GROUP)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as file:
-        for group in windows(rows, _ROWS_A_GROUP):
-            part = encode(group, suffix)
-            joined = joined or Joined(file, suffix, head(part, suffix))
+    first = next(groups, [])
+    part, count = encode(first, suffix), len(first)
+    with replacing(path) as file, Joined(file, suffix, head(part, suffix)) as joined:
+        if first:
             joined.add(part)
+        for group in groups:
+            joined.add(encode(group, suffix))
             count += len(group)
-        (joined or Joined(file, suffix, head(encode([], suffix), suffix))).close()
     return count
 
 
@@ -88,8 +89,12 @@ def finite(value: Any) -> Any:
 
 
 def as_text(value: Any) -> str | None:
-    """The value as a column of text holds it: what is no text as JSON."""
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    """The value as a column of text holds it: what is no text as JSON, 1.0 as 1."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _parquet(table: pa.Table) -> bytes:
@@ -136,12 +141,27 @@ def merge(first: Head, second: Head) -> Head:
     return pa.schema([_merged(name, first, second) for name in dict.fromkeys(first.names + second.names)])
 
 
+def with_text(shared: pa.Schema, column: str) -> pa.Schema:
+    """The schema with text in a column."""
+    return shared.set(shared.get_field_index(column), pa.field(column, pa.string()))
+
+
 def _merged(name: str, *schemas: pa.Schema) -> pa.Field:
     fields = [pa.schema([schema.field(name)]) for schema in schemas if name in schema.names]
     try:
         return pa.unify_schemas(fields, promote_options="permissive").field(0)
     except pa.ArrowException:
         return pa.field(name, pa.string())
+
+
+class UnfitError(InputError):
+    """A part with values that the type of a column cannot hold, as all parts share it."""
+
+    def __init__(self, column: str) -> None:
+        super().__init__(
+            f"expected one type in the column {column!r} for a .parquet output, found several; write .jsonl"
+        )
+        self.column = column
 
 
 class Joined:
@@ -190,18 +210,16 @@ class Joined:
 
 
 def _cast(table: pa.Table, field: pa.Field) -> pa.Array | pa.ChunkedArray:
-    """A column in the type that all parts share. Raises InputError where a part came that had no say in it."""
+    """A column in the type that all parts share. Raises UnfitError where that loses something."""
     if field.name not in table.column_names:
         return pa.nulls(len(table), field.type)
     column = table[field.name]
     if field.type == pa.string() != column.type:
         return pa.array(map(as_text, column.to_pylist()), type=pa.string())
     try:
-        return column.cast(field.type, safe=False)
+        return column.cast(field.type)
     except pa.ArrowException as error:
-        raise InputError(
-            f"expected one type in the column {field.name!r} for a .parquet output, found several; write .jsonl"
-        ) from error
+        raise UnfitError(field.name) from error
 
 
 def _cells(part: bytes) -> Any:

@@ -14,11 +14,12 @@ import yaml
 
 from train import compare
 from train.config import CompareConfig, load_config
-from train.data import file_sha256, load_examples, split
+from train.data import load_examples, split
 from train.evaluation import run_splits
 from train.scores import cell_counts, evaluate_counts, resampling_weights
 from train.tables import SCORES
 from wijha import InputError, Schema
+from wijha.files import file_sha256
 
 SCHEMA = Schema.from_yaml(Path(__file__).resolve().parents[2] / "configs" / "schema.yaml")
 

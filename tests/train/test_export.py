@@ -12,10 +12,10 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from train.data import file_sha256
 from train.export import Gate, export, gate_examples
 from train.graph import ClassifierGraph
 from wijha import Classifier, InputError
+from wijha.files import file_sha256
 from wijha.runtime import TorchRuntime, _best, accepted
 
 

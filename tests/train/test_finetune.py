@@ -24,12 +24,13 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from train import command
 from train import finetune as finetune_module
 from train.config import FinetuneConfig, as_dict
-from train.data import file_sha256, split_of
+from train.data import split_of
 from train.finetune import finetune, inputs, resumable
 from train.model import build_classifier, load_tokenizer
 from train.trainer import TopicTrainer
 from wijha import Classifier, InputError
 from wijha.cli import main
+from wijha.files import file_sha256
 from wijha.manifest import write_manifest
 from wijha.schema import Schema
 

@@ -328,6 +328,7 @@ def test_names_that_clash(tmp_path: Path, archive: Path, model: Path, capsys: py
         ([str(archive / "2024"), str(archive / "a.txt")], "expected a folder as output of 2 inputs"),
         ([str(archive / "2023" / "b.*"), str(archive / "a.txt")], "expected a folder as output of a folder or glob"),
         ([source, str(tmp_path / "out.jsonl"), "--format", "csv"], "expected a .csv output with --format csv, got"),
+        ([source, str(tmp_path / "out.jsonl"), "--workers", "2"], "expected no --workers with --engine local"),
     ):
         assert main(["predict", *given, *words]) == 2
         assert sentence in capsys.readouterr().err

@@ -356,6 +356,7 @@ MIXED: dict[str, tuple[Any, Any]] = {
     "objects of several": ({"a": 1}, {"a": "أ"}),
     "no field": ({}, {}),
     "huge": (2**70, 1),
+    "large beside fractions": (2**53 + 1, 0.5),
 }
 
 
@@ -377,11 +378,12 @@ def test_a_parquet_column_without_a_type_is_text(
 
 def test_numbers_widen_and_missing_values_stay(tmp_path: Path, model: Path) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "out.parquet"
-    given = [1 if n < CHUNK else 0.5 for n in range(2 * CHUNK)]
+    given: list[float] = [1 if n < CHUNK else 0.5 for n in range(2 * CHUNK)]
     late = [None if n < CHUNK else "أ" for n in range(2 * CHUNK)]
-    rows = ({"score": a, "late": b, "text": f"حلب {n}"} for n, (a, b) in enumerate(zip(given, late, strict=True)))
+    rows = [{"id": given[n], "score": given[n], "late": late[n], "text": f"حلب {n}"} for n in range(2 * CHUNK)]
     write_rows(rows, source)
     assert main(words(source, out, model)) == 0
+    assert main(["verify", str(source), str(out)]) == 0
     found = pq.read_table(out)
     assert found["score"].to_pylist() == given and found["late"].to_pylist() == late
     assert str(found["score"].type) == "double" and str(found["late"].type) == "string"

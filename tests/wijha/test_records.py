@@ -307,3 +307,10 @@ def test_the_name_of_a_file_is_on_the_disk_too(tmp_path: Path, monkeypatch: pyte
     temporary = [("sync", str(tmp_path / f".{name}.part")) for name in ("out.jsonl", "out.txt")]
     named = [("replace", str(tmp_path)), ("sync", str(tmp_path))]
     assert done == [temporary[0], *named, temporary[1], *named]
+
+
+def test_rows_that_do_not_fit_the_first_leave_no_file(tmp_path: Path) -> None:
+    rows = ({"a": 1 if n < 10_000 else "أ"} for n in range(10_001))
+    with pytest.raises(InputError, match="expected one type in the column 'a'"):
+        write_rows(rows, tmp_path / "out.parquet")
+    assert not list(tmp_path.iterdir())
