@@ -8,7 +8,6 @@ Better than each where the runs lie in one valley, at the cost of one (Wortsman 
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from train.command import command_line, one_sentence_errors
 from train.evaluation import run_splits
 from train.finetune import finish
-from train.provenance import begun_with
+from train.provenance import begun_with, run_of
 from wijha.classifier import read_settings
 from wijha.errors import InputError
 from wijha.schema import Schema
@@ -49,7 +48,7 @@ def average(output: Path, models: Sequence[Path]) -> Path:
     settings = [read_settings(model) for model in models]
     if any(each["schema"] != settings[0]["schema"] for each in settings):
         raise InputError(f"expected models of one schema, got several in {', '.join(map(str, models))}; choose others")
-    run = _run(models[0])
+    run = run_of(models[0])
     files = [Path(name) for name in run["data"]]
     if missing := [str(path) for path in files if not path.exists()]:
         raise InputError(f"expected the data of {models[0]}, found no {', '.join(missing)}; see data/README.md")
@@ -73,13 +72,6 @@ def mean_weights(models: Sequence[Path]) -> dict[str, torch.Tensor]:
     if any(each != shapes[0] for each in shapes):
         raise InputError(f"expected models of one shape, got several in {', '.join(map(str, models))}; choose others")
     return {name: torch.stack([each[name].float() for each in weights]).mean(dim=0).half() for name in weights[0]}
-
-
-def _run(model: Path) -> dict[str, dict[str, object]]:
-    try:
-        return dict(json.loads((model / "metrics.json").read_text(encoding="utf-8"))["run"])
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"expected a finished run with {model}/metrics.json, found none; train it first") from error
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ configs/README.md.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,7 +25,7 @@ from train.config import CompareConfig, FinetuneConfig, load_config
 from train.data import label_numbers, load_examples
 from train.evaluation import run_splits
 from train.finetune import difference, finetune, inputs
-from train.provenance import begun_with
+from train.provenance import begun_with, run_of
 from train.scores import cell_counts, evaluate_counts, intervals, paired_differences, resampled, resampling_weights
 from train.tables import HEADLINE, SCORES, between, markdown, p_value
 from wijha.classifier import Classifier
@@ -125,7 +124,7 @@ def compare(config: CompareConfig, folder: Path) -> dict[str, Any]:
 def trained_by(model: Path) -> dict[str, Any]:
     """What a variant's runs share: settings, commit of the first, checksums of the files that they learned from,
     numbers of sentences."""
-    run = json.loads((model / "metrics.json").read_text(encoding="utf-8"))["run"]
+    run = run_of(model)
     settings = {name: value for name, value in run["config"].items() if name not in ("seed", "output")}
     return {"config": settings} | begun_with(run)
 

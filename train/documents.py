@@ -16,6 +16,7 @@ from train.card import markdown_table
 from train.command import command_line, one_sentence_errors
 from train.compare import table as comparison
 from train.leave_out import table as left_out
+from train.release import SHIPPED
 from train.tables import HEADLINE, fill, markdown, measurements
 from train.tune import table as tuned
 from wijha.errors import InputError
@@ -23,7 +24,6 @@ from wijha.files import write_json
 from wijha.manifest import FIRST
 
 RESULTS = Path("configs/results")
-SHIPPED = Path("models/classifier")
 SPEED = Path("benchmarks/results/inference.json")
 SPEED_BOTH = Path("benchmarks/results/inference-both.json")
 CASCADE = Path("benchmarks/results/cascade.json")

@@ -28,7 +28,8 @@ from scipy.special import softmax
 from train.baselines import KEYWORDS, Baselines
 from train.command import command_line, one_sentence_errors
 from train.confidence import confidence_report
-from train.data import Example, has_topics, label_numbers, load_examples, split
+from train.data import REAL_NEWS, Example, has_topics, label_numbers, load_examples, split
+from train.provenance import run_of
 from train.scores import (
     cell_counts,
     exact_rows,
@@ -46,7 +47,6 @@ from wijha.files import file_sha256, write_json
 from wijha.schema import Schema
 from wijha.text import normalise
 
-REAL_NEWS = Path("../shared/real_news/validation.jsonl")
 METRIC = Path(__file__).parent / "metrics" / "topic_stance"
 
 
@@ -119,9 +119,8 @@ def labelled_sentences(folder: Path, file: Path | None, schema: Schema) -> Label
 def run_data(folder: Path) -> dict[Path, str]:
     """The files that the model's run learned from, by its metrics.json, with their checksums; none without one."""
     try:
-        run = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]
-        return {Path(name): sha256 for name, sha256 in run["data"].items()}
-    except (OSError, ValueError, KeyError):
+        return {Path(name): sha256 for name, sha256 in run_of(folder)["data"].items()}
+    except InputError:
         return {}
 
 
@@ -137,8 +136,8 @@ def run_splits(folder: Path, schema: Schema, partly: bool = False) -> dict[str, 
         return split([])
     if changed := [str(path) for path in here if file_sha256(path) != data[path]]:
         print(f"{', '.join(changed)} changed since {folder} was trained: what is held out now may have been learned")
-    share = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]["config"].get("share", 1.0)
-    return split([example for path in here for example in load_examples(path, schema)], share)
+    examples = [example for path in here for example in load_examples(path, schema)]
+    return split(examples, run_of(folder)["config"].get("share", 1.0))
 
 
 def development_thresholds(folder: Path) -> list[float | None] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from accelerate import PartialState
 
 from train.data import Example
+from wijha.errors import InputError
 
 PACKAGES = ("torch", "transformers", "datasets", "evaluate", "accelerate", "tokenizers", "numpy", "scikit-learn")
 
@@ -28,6 +30,14 @@ def commit_now() -> str:
     """The commit in short, with `-dirty` where files are not as they were committed; empty outside a repository."""
     words = "git describe --always --dirty --exclude '*'"
     return subprocess.run(words, shell=True, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def run_of(model: Path) -> dict[str, Any]:
+    """What metrics.json notes of the run that made a model folder. Raises InputError where it does not."""
+    try:
+        return dict(json.loads((model / "metrics.json").read_text(encoding="utf-8"))["run"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"expected a finished run with {model}/metrics.json, found none; train it first") from error
 
 
 def begun_with(run: Mapping[str, Any]) -> dict[str, Any]:

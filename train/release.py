@@ -9,7 +9,6 @@ text, and the run's model only those in which the faster one does not rule out e
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from train.command import run
 from train.config import FinetuneConfig
 from train.evaluation import run_splits
 from train.finetune import finish
-from train.provenance import begun_with
+from train.provenance import begun_with, run_of
 from wijha.classifier import Classifier, read_schema
 from wijha.errors import InputError
 from wijha.golden import check_model, seal, unseal
@@ -99,7 +98,7 @@ def put_first(first: Path, folder: Path) -> None:
     splits = run_splits(folder, Classifier.load(folder).schema)
     if not splits["development"]:
         raise InputError(f"expected the data that {folder}/metrics.json names, to calibrate on; run this where it is")
-    made = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]
+    made = run_of(folder)
     finish(folder, made["config"] | {FIRST: str(first)}, splits, begun_with(made))
 
 

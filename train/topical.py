@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from train.command import command_line, one_sentence_errors
 from train.corpus.duplicates import near_pairs
-from train.data import SPLITS, split_of
-from train.evaluation import REAL_NEWS, searched_words
+from train.data import REAL_NEWS, SPLITS, split_of
+from train.evaluation import searched_words
 from train.hydrate import HYDRATED, LABELS, documents, text_files
 from train.tokenizer import TEXT
 from wijha.files import write_text

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from train.command import command_line, one_sentence_errors
 from train.corpus.agreement import compare_files
-from train.corpus.check import DATA, REAL_NEWS, check
+from train.corpus.check import DATA, check
 from train.corpus.formats import import_file, pairs
 from train.corpus.screen import screen
 from train.corpus.tasks import WRITERS, export_file
+from train.data import REAL_NEWS
 from wijha.schema import Schema
 
 _SCHEMA = Path("configs/schema.yaml")

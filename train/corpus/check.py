@@ -9,13 +9,13 @@ from typing import Any
 from train.corpus.numbers import corpus_numbers, tables
 from train.corpus.parts import PARTS, part_file, read_corpus, read_real_news
 from train.corpus.problems import all_problems, refuse
+from train.data import REAL_NEWS
 from train.tables import filled
 from wijha.errors import InputError
 from wijha.files import file_sha256, write_json, write_text
 from wijha.schema import Schema
 
 DATA = Path("data")
-REAL_NEWS = Path("../shared/real_news/validation.jsonl")
 
 
 def check(schema: Schema, folder: Path = DATA, real_news: Path = REAL_NEWS, frozen: bool = False) -> dict[str, Any]:

@@ -10,12 +10,12 @@ holds the sentences that it shows: one on real news is not for publishing.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from train.command import command_line, one_sentence_errors
 from train.evaluation import labelled_sentences, load_model
+from train.provenance import run_of
 from train.report import measures, plots
 from train.report.compare import compare
 from train.report.errors import EXPLAINED, SHOWN, challenge_pairs, mistakes
@@ -108,8 +108,7 @@ def calibration(scored: Scored) -> list[dict[str, Any]]:
 
 def run_settings(folder: Path) -> dict[str, Any]:
     """What metrics.json says of the run: settings, sizes, versions; empty where it is not there."""
-    path = folder / "metrics.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))["run"]) if path.exists() else {}
+    return run_of(folder) if (folder / "metrics.json").exists() else {}
 
 
 if __name__ == "__main__":

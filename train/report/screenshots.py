@@ -21,7 +21,7 @@ from urllib.request import urlopen
 from train.command import command_line, one_sentence_errors
 from train.corpus.check import DATA
 from train.corpus.parts import part_file
-from train.documents import SHIPPED
+from train.release import SHIPPED
 from train.report.__main__ import report
 from wijha.errors import InputError
 
