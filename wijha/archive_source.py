@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from wijha.errors import InputError
-from wijha.records import form_of, packing_of, read_rows
+from wijha.paths import is_output, outputs_below
+from wijha.records import form_of, read_rows
 
-_FORMATS = {".parquet", ".jsonl", ".csv"}
 _FIRST_ROWS = 1_000
 _CSV_LINE = 1 << 26  # bytes; DuckDB's own limit is 2 MB
 _PATH = "'path of the file'"  # of a column beside the file's own
@@ -92,7 +92,7 @@ def archive_files(source: Path) -> list[Path]:
 
     Raises InputError when there is none, or several formats.
     """
-    found = [path for path in (_below(source) if source.is_dir() else [source]) if _is_archive(path)]
+    found = outputs_below(source) if source.is_dir() else [source] * is_output(source)
     if not found:
         raise InputError(
             f"expected predictions as .parquet, .jsonl or .csv at {source}, found none; run wijha predict first"
@@ -100,18 +100,6 @@ def archive_files(source: Path) -> list[Path]:
     if len({form_of(path) for path in found}) > 1:
         raise InputError(f"expected files of one format in {source}, found several; name one of them")
     return found
-
-
-def _below(folder: Path) -> list[Path]:
-    """What lies in a folder, but for what is hidden, rows that were set aside, and unfinished jobs."""
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if not path.name.endswith(".quarantine.jsonl"))
-    return sorted(
-        folder / path for path in paths if not any(part.startswith(".") or part.endswith(".job") for part in path.parts)
-    )
-
-
-def _is_archive(path: Path) -> bool:
-    return path.is_file() and form_of(path) in _FORMATS and not packing_of(path)
 
 
 def partitions(source: Path, files: list[Path]) -> list[str]:

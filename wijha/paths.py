@@ -12,7 +12,7 @@ from pathlib import Path
 from wijha.errors import InputError
 from wijha.files import temporary
 from wijha.records import SUFFIXES, form_of, packing_of, suffix_of
-from wijha.writing import target_suffix
+from wijha.writing import TARGETS, target_suffix
 
 _MAGIC = ("*", "?", "[")
 _KINDS_SHOWN = 3
@@ -76,6 +76,21 @@ def pair_up(sources: Sequence[str], out: Path, form: str | None = None, folder: 
         pairs = [_mirrored(file, root, out, form) for file in files]
     _check(pairs, out)
     return pairs
+
+
+def outputs_below(folder: Path) -> list[Path]:
+    """The outputs of jobs in a folder, sorted: nothing hidden, no rows that were set aside, no unfinished job."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") or part.endswith(".job") for part in path.relative_to(folder).parts)
+        if not hidden and not path.name.endswith(".quarantine.jsonl") and is_output(path):
+            found.append(path)
+    return found
+
+
+def is_output(path: Path) -> bool:
+    """Whether a path is a file of a format that jobs write."""
+    return form_of(path) in TARGETS and not packing_of(path) and path.is_file()
 
 
 def left_out(sources: Sequence[str], out: Path) -> str:

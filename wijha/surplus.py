@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from wijha.errors import InputError
-from wijha.paths import Pair, Places
-from wijha.records import form_of, packing_of, records
-from wijha.writing import TARGETS
+from wijha.paths import Pair, Places, outputs_below
+from wijha.records import records
 
 
 def check_free(pairs: Sequence[Pair], places: Places) -> None:
@@ -30,16 +28,8 @@ def check_outputs(pairs: Sequence[Pair], places: Places) -> None:
     if pairs[0].target == places.out:
         return
     known = {os.path.abspath(path) for pair in pairs for path in (pair.source, pair.target)}
-    for path in sorted(places.out.rglob("*")):
-        if _is_output(path, places.out) and os.path.abspath(path) not in known:
+    for path in outputs_below(places.out):
+        if os.path.abspath(path) not in known:
             raise InputError(
                 f"expected only outputs of IN in {places.out}, found {path}; name another OUT or remove it"
             )
-
-
-def _is_output(path: Path, out: Path) -> bool:
-    parts = path.relative_to(out).parts
-    passed_over = path.name.endswith(".quarantine.jsonl") or any(
-        part.startswith(".") or part.endswith(".job") for part in parts
-    )
-    return form_of(path) in TARGETS and not packing_of(path) and not passed_over and path.is_file()
