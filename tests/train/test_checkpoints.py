@@ -20,11 +20,13 @@ import pytest
 import torch
 import transformers.trainer
 import yaml
+from accelerate import Accelerator
 from safetensors.torch import load_file
 
 from train import finetune as recipe
 from train.checkpoints import damage, drop_old, newest_whole, write_manifest
 from train.config import FinetuneConfig, as_dict
+from train.stopping import StopOnSignal
 from wijha import InputError
 
 EPOCH = 21  # steps: 42 training sentences in batches of 2
@@ -72,6 +74,7 @@ def start(settings: dict[str, object], output: Path, **disturbance: int | str) -
 
 def _main(config: Path, log: Path, file_limit: int = 0, full_at: str = "", **signals: int) -> None:
     """The command line; it signals itself in a step, may write no file larger than a limit, or one file not at all."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
     torch.set_num_threads(1)
     with open(log, "w", encoding="utf-8") as file:
         os.dup2(file.fileno(), 1)
@@ -219,6 +222,18 @@ def test_the_newest_and_the_best_are_kept(tmp_path: Path, best: str | None, kept
         (tmp_path / f"checkpoint-{step}").mkdir()
     drop_old(tmp_path, best and f"elsewhere/checkpoint-{best}")
     assert sorted(path.name[-1] for path in tmp_path.iterdir()) == list(kept)
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    stop = StopOnSignal(Accelerator(cpu=True))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stop.listening():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN != signal.getsignal(signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert stop.received == signal.SIGTERM
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(
