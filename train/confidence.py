@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,11 @@ def abstaining(sure: np.ndarray, right: np.ndarray, chosen: Sequence[float | Non
         coverage, accuracy = (len(kept) / len(right), float(kept.mean())) if len(kept) else (0.0, None)
         found.append({"right": wanted, "threshold": threshold, "coverage": coverage, "accuracy": accuracy})
     return found
+
+
+def thresholds_of(report: Mapping[str, Any]) -> list[float | None]:
+    """The thresholds in what `confidence_report` returned, to judge other rows by."""
+    return [row["threshold"] for row in report["abstaining_rows"]]
 
 
 def confidence_report(

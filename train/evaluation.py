@@ -27,7 +27,7 @@ from scipy.special import softmax
 
 from train.baselines import KEYWORDS, Baselines
 from train.command import command_line, one_sentence_errors
-from train.confidence import confidence_report
+from train.confidence import confidence_report, thresholds_of
 from train.data import REAL_NEWS, Example, has_topics, label_numbers, load_examples, split
 from train.provenance import run_of
 from train.scores import (
@@ -146,7 +146,7 @@ def development_thresholds(folder: Path) -> list[float | None] | None:
         noted = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["development"]["confidence"]
     except (OSError, ValueError, KeyError):
         return None
-    return [row["threshold"] for row in noted["abstaining_rows"]]
+    return thresholds_of(noted)
 
 
 def searched_words(*lists: str) -> re.Pattern[str]:

@@ -27,6 +27,7 @@ from train.calibration import calibrate
 from train.card import write_card
 from train.checkpoints import newest_whole, room_for, step_of
 from train.command import leave_together, run
+from train.confidence import thresholds_of
 from train.config import FinetuneConfig, as_dict, is_same_run
 from train.curves import curves
 from train.data import Example, encode, load_examples, split
@@ -150,7 +151,7 @@ def finish(
         baselines = Baselines(splits["train"], classifier.schema)
         results = {"development": score(classifier, splits["development"], baselines)}
         if splits["test"]:
-            chosen = [row["threshold"] for row in results["development"]["confidence"]["abstaining_rows"]]
+            chosen = thresholds_of(results["development"]["confidence"])
             results["test"] = score(classifier, splits["test"], baselines, chosen)
         write_json(folder / "metrics.json", {"run": provenance(settings, trained_on), **results})
         write_card(folder)

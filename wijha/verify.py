@@ -1,6 +1,7 @@
 """Proof that every input row stands exactly once in the output or in the quarantine.
 
-Inputs, outputs and quarantine are read side by side, one row at a time; only to name what is wrong are they read again.
+Inputs, outputs and quarantine are read side by side, one row at a time; the quarantine once before, for the columns
+that were to be added, and all again only to name what is wrong.
 """
 
 from __future__ import annotations
