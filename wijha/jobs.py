@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from types import FrameType
@@ -27,6 +25,7 @@ from wijha.ledger import Entry, Ledger, UnfinishedError, writing
 from wijha.paths import Pair, Places
 from wijha.predict import added_columns, computed, named
 from wijha.records import Row, row_count, suffix_of
+from wijha.signals import handled
 from wijha.surplus import check_free
 from wijha.writing import encode, without_rows
 
@@ -40,23 +39,13 @@ class Interrupted(BaseException):
         self.signal, self.note = number, "stopped before anything was done"
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible() -> AbstractContextManager[None]:
     """Within, SIGTERM and Ctrl-C raise Interrupted in the main thread; a signal that is ignored stays ignored."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise Interrupted(number)
 
-    kinds = [kind for kind in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(kind) is not signal.SIG_IGN]
-    before = {kind: signal.signal(kind, stop) for kind in kinds}
-    try:
-        yield
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
+    return handled(stop)
 
 
 @dataclass(frozen=True)
