@@ -16,8 +16,10 @@ _NOTES = """\
 Bad rows (broken JSON, no text or far too long a one, a wrong number of cells, not UTF-8, a column that is to be
 added) go to OUT.quarantine.jsonl with their line and the reason, and the job goes on. Finished chunks wait in
 OUT.job/ until all are there; after a kill, --resume goes on and gives the very same bytes. Behind an input that
-breaks off, --resume keeps the rows of the inputs before it once it is mended. A text cell of a .csv output that
-begins with = + - @ (fullwidth too), a tab or a line end gets an apostrophe in front, so that no spreadsheet runs it.
+breaks off, --resume keeps the rows of the inputs before it once it is mended. What a finished job was made of stands
+in OUT.receipt.json (its model by the sha256 that `wijha info` says); later --resume classifies what is new or changed
+in IN and leaves the rest. A text cell of a .csv output that begins with = + - @ (fullwidth too), a tab or a line end
+gets an apostrophe in front, so that no spreadsheet runs it.
 Exit codes: 0 done, 2 something is not as expected, 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
@@ -50,8 +52,8 @@ def parser() -> argparse.ArgumentParser:
     _add_files(command)
     command.add_argument("--strict", action="store_true", help="stop at the first bad row instead of setting it aside")
     leftover = command.add_mutually_exclusive_group()
-    leftover.add_argument("--resume", action="store_true", help="go on with an unfinished job")
-    leftover.add_argument("--restart", action="store_true", help="throw an unfinished job away and begin again")
+    leftover.add_argument("--resume", action="store_true", help="go on, or do what is new after a finished job")
+    leftover.add_argument("--restart", action="store_true", help="throw away what was done and begin again")
     command.add_argument("--chunk-rows", type=_positive, default=4096, help="rows a kill can lose (default: 4096)")
     command.add_argument(
         "--engine",
@@ -136,7 +138,8 @@ def _predict(arguments: argparse.Namespace) -> None:
     counts = run(pairs, places, classifier, options, arguments.resume, arguments.restart)
     files = f" of {len(pairs):,} files" if len(pairs) > 1 else ""
     how = f"({classifier.runtime_name}, {classifier.folder}){left_out(arguments.sources, arguments.target)}"
-    print(f"{counts.rows_out:,} rows{files} -> {arguments.target} {how}")
+    before = f"; done before: {counts.kept:,} of {len(pairs):,} inputs" if counts.kept else ""
+    print(f"{counts.rows_out:,} rows{files} -> {arguments.target} {how}{before}")
     if counts.quarantined:
         print(f"{counts.quarantined:,} of {counts.rows_in:,} input rows set aside in {places.quarantine}")
 
@@ -158,9 +161,11 @@ def verify(arguments: argparse.Namespace) -> None:
 def info(arguments: argparse.Namespace) -> None:
     """wijha info."""
     from wijha.classifier import Classifier
+    from wijha.identity import model_state
 
     classifier = Classifier.load(arguments.model, runtime=arguments.runtime)
     print(f"model    {classifier.folder}\nruntime  {classifier.runtime_name}")
+    print(f"sha256   {model_state(classifier.folder)}")
     print(f"labels   {', '.join(classifier.schema.label_names)}")
     for topic in classifier.schema.topics:
         print(f"topic    {topic.name}: {topic.target}")

@@ -18,13 +18,16 @@ _FOLDERS = ("", "openvino", FIRST, f"{FIRST}/openvino")
 
 def input_states(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
     """Name, size, time of change and sha256 of the first MiB of every input."""
-    states = []
-    for pair in pairs:
-        state = pair.source.stat()
-        with open(pair.source, "rb") as file:
-            digest = hashlib.sha256(file.read(_HEAD_BYTES)).hexdigest()
-        states.append({"name": pair.name, "bytes": state.st_size, "changed": state.st_mtime_ns, "sha256": digest})
-    return states
+    return [
+        {"name": pair.name, "changed": pair.source.stat().st_mtime_ns, **content_state(pair.source)} for pair in pairs
+    ]
+
+
+def content_state(path: Path) -> dict[str, Any]:
+    """Size of a file and sha256 of its first MiB."""
+    with open(path, "rb") as file:
+        digest = hashlib.sha256(file.read(_HEAD_BYTES)).hexdigest()
+    return {"bytes": path.stat().st_size, "sha256": digest}
 
 
 def model_state(folder: Path) -> str:

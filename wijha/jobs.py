@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from types import FrameType
 from typing import Any
 
@@ -24,6 +25,7 @@ from wijha.joining import join
 from wijha.ledger import Entry, Ledger, UnfinishedError, writing
 from wijha.paths import Pair, Places
 from wijha.predict import added_columns, computed, named
+from wijha.receipt import Receipt, Rows, total
 from wijha.records import Row, row_count, suffix_of
 from wijha.signals import handled
 from wijha.surplus import check_free
@@ -55,6 +57,8 @@ class Counts:
     rows_in: int
     rows_out: int
     quarantined: int
+    kept: int = 0
+    """Inputs that an earlier job had classified already."""
 
 
 def run(
@@ -65,30 +69,40 @@ def run(
     resume: bool = False,
     restart: bool = False,
 ) -> Counts:
-    """Classify every input into its output; bad rows go to `places.quarantine`.
+    """Classify every input into its output; bad rows go to `places.quarantine`, what was done to `places.receipt`.
 
+    With `resume` what an earlier job finished of the same inputs with the same model and options stays as it is.
     Raises InputError when an input is not as expected or OUT holds what other inputs gave (nothing is written over),
     UnfinishedError when that is found behind finished chunks or the disk is full, and passes Interrupted on; after both
     `resume` goes on and gives the very same bytes.
     """
-    settings = asdict(options) | {"runtime": classifier.runtime_name, "outputs": [pair.suffix for pair in pairs]}
+    made_with = {
+        "model": model_state(classifier.folder),
+        "options": asdict(options) | {"runtime": classifier.runtime_name},
+    }
     options = replace(options, added=_added(options, classifier))
-    if not ((resume or restart) and places.job.exists()):
+    if not (leftover := (resume or restart) and places.job.exists()):
         check_free(pairs, places)
     with_rows = [look(pair.source, options) for pair in pairs]
     if not any(with_rows):
         raise InputError(f"expected rows with text in {pairs[0].source}, found none; check the file")
     begun = dict(zip(pairs, input_states(pairs), strict=True))
-    identity = {"inputs": list(begun.values()), "model": model_state(classifier.folder), "options": settings}
+    receipt = Receipt.read(places)
+    if not (leftover or restart):
+        receipt.check_sources(begun)
     with closing(Ledger(places.job)) as ledger:
+        done, names = receipt.done(begun, made_with) if resume else {}, ledger.kept
+        kept = {pair: rows for pair, rows in done.items() if names is None or pair.name in names}
+        todo = {pair: state for pair, state in begun.items() if pair not in kept}
         with writing(places.job):
-            ledger.open(identity, resume, restart)
+            ledger.open(_identity(todo, made_with), resume, restart, [pair.name for pair in kept])
         try:
             if not ledger.finished:
-                _work(ledger, begun, places, classifier, options)
+                _work(ledger, todo, places, classifier, options)
                 with writing(places.job):
-                    join(ledger, pairs, places)
-            counts = _counts(ledger)
+                    join(ledger, pairs, kept, places)
+                    receipt.write(begun, made_with, kept | _rows(ledger, todo))
+            counts = _counts(ledger, [*kept.values()])
             with writing(places.job):
                 ledger.finish(asdict(counts))
         except Interrupted as stop:
@@ -102,6 +116,12 @@ def run(
                 raise
             raise UnfinishedError(f"{error}; {_how_to_go_on(rows, places, len(pairs))}") from error
     return counts
+
+
+def _identity(todo: States, made_with: dict[str, Any]) -> dict[str, Any]:
+    """What a job has to be resumed with."""
+    options = made_with["options"] | {"outputs": [pair.suffix for pair in todo]}
+    return {"inputs": list(todo.values()), "model": made_with["model"], "options": options}
 
 
 def _added(options: Options, classifier: Classifier) -> tuple[str, ...]:
@@ -205,11 +225,12 @@ def _columns(pair: Pair, options: Options) -> dict[str, pa.DataType]:
     return (_types(pair) or {options.column: pa.string()}) | added
 
 
-def _counts(ledger: Ledger) -> Counts:
-    if ledger.finished:
-        return Counts(**ledger.finished)
-    rows_in = rows_out = quarantined = 0
-    for entry in ledger.entries():
-        rows_in, rows_out = rows_in + entry.rows_in, rows_out + entry.rows_out
-        quarantined += entry.quarantined
-    return Counts(rows_in, rows_out, quarantined)
+def _rows(ledger: Ledger, pairs: Iterable[Pair]) -> dict[Pair, Rows]:
+    """What became of the rows of each input."""
+    by_name = {pair.name: pair for pair in pairs}
+    return {by_name[name]: total(entries) for name, entries in groupby(ledger.entries(), key=lambda entry: entry.input)}
+
+
+def _counts(ledger: Ledger, kept: Sequence[Rows] = ()) -> Counts:
+    """Of the job so far, and of the inputs that an earlier one had done."""
+    return Counts(**ledger.finished) if ledger.finished else Counts(*total([*kept, *ledger.entries()]), len(kept))

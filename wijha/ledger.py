@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import takewhile
@@ -65,9 +65,16 @@ class Ledger:
         self.folder, self.count, self.rows_in = folder, 0, 0
         self._lock: int | None = None
 
-    def open(self, identity: dict[str, Any], resume: bool, restart: bool) -> None:
+    @property
+    def kept(self) -> set[str] | None:
+        """Names of the inputs that an unfinished job leaves as an earlier one did them; None before a job begins."""
+        noted = self._identity()
+        return set(noted.get("kept", ())) if noted else None
+
+    def open(self, identity: dict[str, Any], resume: bool, restart: bool, kept: Sequence[str] = ()) -> None:
         """Begin a job or go on with it: then chunks stay up to the first input that is not as it was.
 
+        `kept` are the inputs of which an earlier job's outputs stay; they are not among those of `identity`.
         Raises InputError when a leftover needs a choice or is of another job.
         """
         leftover = self.folder.exists()
@@ -85,7 +92,7 @@ class Ledger:
             self._recover(same)
         else:
             self._clear()
-        write_json(self.folder / "job.json", {**identity, "finished": None})
+        write_json(self.folder / "job.json", {**identity, "kept": kept, "finished": None})
 
     def _hold(self) -> None:
         self._lock = _without_link(self.folder / "lock", os.O_WRONLY | os.O_CREAT)

@@ -49,6 +49,11 @@ class Places:
         """File of the rows that were set aside."""
         return self._beside(".quarantine.jsonl")
 
+    @property
+    def receipt(self) -> Path:
+        """File that says what a finished job was made of; see wijha.receipt."""
+        return self._beside(".receipt.json")
+
     def _beside(self, ending: str) -> Path:
         """A path beside OUT, which has a name of its own even where it is given as `.` or `..`."""
         out = self.out if self.out.name.strip(".") else Path(os.path.abspath(self.out))
@@ -96,7 +101,9 @@ def is_output(path: Path) -> bool:
 def left_out(sources: Sequence[str], out: Path) -> str:
     """A clause about the files of other formats in the folders among `sources`; empty where there are none."""
     folders = [Path(os.path.abspath(source)) for source in sources if os.path.isdir(source)]
-    every = (path for folder in folders for path in _below(folder, out) if not path.name.startswith("."))
+    receipt = Path(os.path.abspath(Places(out).receipt))
+    found = (path for folder in folders for path in _below(folder, out))
+    every = (path for path in found if not path.name.startswith(".") and path != receipt)
     kinds = Counter(
         form_of(path) or path.suffix.lower() or "no suffix" for path in every if form_of(path) not in SUFFIXES
     )

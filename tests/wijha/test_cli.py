@@ -145,7 +145,7 @@ def test_columns_that_would_be_written_over_are_refused(
     _rewrite(once, [{"text": text, "sentence": "3"} for text in TEXTS])
     assert main(["predict", str(once), str(twice), *words, "--articles"]) == 2
     assert "that is to be added, found sentence; rename" in capsys.readouterr().err
-    assert {path.name for path in tmp_path.iterdir()} == {"in.jsonl", once.name}
+    assert {path.name for path in tmp_path.iterdir()} == {"in.jsonl", once.name, f"{once.name}.receipt.json"}
     assert main(["predict", str(once), str(twice), *words]) == 0
     assert [row["sentence"] for row in _read(twice)] == ["3"] * 3
 
@@ -282,7 +282,7 @@ def test_a_glob_and_several_files(
     monkeypatch.chdir(tmp_path / "work")
     assert main(["predict", "../archive/2023/b.csv", "../archive/a.jsonl", "several", *words]) == 0
     made = sorted(str(path) for path in Path().rglob("*.*"))
-    assert made == ["several/2023/b.csv", "several/a.csv"]
+    assert made == ["several.receipt.json", "several/2023/b.csv", "several/a.csv"]
     assert main(["predict", "../archive/nothing*.csv", "several", *words]) == 2
     assert "files in ../archive/nothing*.csv, found none" in capsys.readouterr().err
 

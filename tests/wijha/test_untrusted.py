@@ -119,8 +119,8 @@ def test_a_line_of_ten_megabytes_is_a_row(tmp_path: Path, model: Path, name: str
 
 @pytest.mark.parametrize("count", [100_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
 def test_many_rows_without_text(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str], count: int) -> None:
-    assert predict(tmp_path, model, "blank.jsonl", GOOD + b"\n" * count + GOOD) == 0
-    assert quarantined(tmp_path) == [] and capsys.readouterr().out.startswith("2 rows -> ")
+    assert predict(tmp_path, model, "blank.jsonl", GOOD + b"\n" * count + GOOD, out="blank.out.jsonl") == 0
+    assert quarantined(tmp_path, "blank.out.jsonl") == [] and capsys.readouterr().out.startswith("2 rows -> ")
     assert predict(tmp_path, model, "empty.csv", b"id,text\n" + b"2,\n" * count) == 2
     assert "line 2, found an empty one; mend or drop the row\n" in capsys.readouterr().err
     assert predict(tmp_path, model, "empty.csv", b"id,text\n1,a\n" + b"2,\n" * count) == 0

@@ -1,0 +1,204 @@
+"""What a finished job notes: --resume does what is new, and outputs of other files of the same names stay."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from wijha.cli import main
+from wijha.receipt import set_aside
+
+BAD = '{"text": "نص آخر"}\n{}\n'
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files whose rows are classified."""
+    import wijha.jobs
+
+    names, chunks = list[str](), wijha.jobs.chunks
+
+    def noting(source: Path, *more: object) -> object:
+        names.append(source.name)
+        return chunks(source, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(wijha.jobs, "chunks", noting)
+    return names
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, text in (("a.jsonl", BAD), ("b.txt", "نص\nنص القدس\n"), ("c.jsonl", BAD + "{\n")):
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def words(source: Path, out: Path, model: Path, *more: str) -> list[str]:
+    return ["predict", str(source), str(out), "--model", str(model), *more]
+
+
+def everything(out: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(out.parent)): path.read_bytes() for path in out.parent.glob("out*/**/*")} | {
+        path.name: path.read_bytes() for path in out.parent.glob("out.*")
+    }
+
+
+def test_a_finished_job_is_not_done_again(
+    archive: Path, tmp_path: Path, model: Path, read: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(words(archive, out, model)) == 0
+    before, said = everything(out), capsys.readouterr().out
+    assert set(read) == {"a.jsonl", "b.txt", "c.jsonl"} and "out.receipt.json" in before
+    read.clear()
+    assert main(words(archive, out, model, "--resume")) == 0
+    assert not read and everything(out) == before
+    first, second = said.splitlines()
+    assert capsys.readouterr().out.splitlines() == [f"{first}; done before: 3 of 3 inputs", second]
+    assert main(words(archive, out, model)) == 0
+    assert set(read) == {"a.jsonl", "b.txt", "c.jsonl"} and everything(out) == before
+
+
+def test_only_what_is_new_or_changed_is_done(
+    archive: Path, tmp_path: Path, model: Path, read: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(words(archive, out, model)) == 0
+    (archive / "b.txt").write_text("غير\n", encoding="utf-8")
+    (archive / "aa.jsonl").write_text(BAD, encoding="utf-8")
+    read.clear()
+    capsys.readouterr()
+    assert main(words(archive, out, model, "--resume")) == 0
+    assert set(read) == {"aa.jsonl", "b.txt"}
+    said = capsys.readouterr().out
+    assert said.startswith("4 rows of 4 files -> ") and "; done before: 2 of 4 inputs\n" in said
+    assert "4 of 8 input rows set aside" in said
+    assert main(["verify", str(archive), str(out)]) == 0
+    grown = everything(out)
+    assert main(words(archive, out, model, "--restart")) == 0
+    assert everything(out) == grown
+
+
+@pytest.mark.parametrize("spoiled", ["out/b.jsonl", "out.quarantine.jsonl", "out.receipt.json", "model", "options"])
+def test_what_is_not_as_it_was_is_done_again(
+    archive: Path, tmp_path: Path, model: Path, read: list[str], spoiled: str
+) -> None:
+    out, more = tmp_path / "out", list[str]()
+    assert main(words(archive, out, model)) == 0
+    whole = everything(out)
+    if spoiled == "model":
+        noted = json.loads((tmp_path / "out.receipt.json").read_text(encoding="utf-8"))
+        noted["made_with"]["model"] = "another"
+        (tmp_path / "out.receipt.json").write_text(json.dumps(noted), encoding="utf-8")
+    elif spoiled == "options":
+        more = ["--chunk-rows", "1"]
+    else:
+        lines = (tmp_path / spoiled).read_bytes().splitlines(keepends=True)
+        (tmp_path / spoiled).write_bytes(b"".join(lines[:-1]))
+    read.clear()
+    assert main(words(archive, out, model, "--resume", *more)) == 0
+    again = {"out/b.jsonl": {"b.txt"}, "out.quarantine.jsonl": {"c.jsonl"}}
+    assert set(read) == again.get(spoiled, {"a.jsonl", "b.txt", "c.jsonl"})
+    assert spoiled == "options" or everything(out) == whole
+
+
+@pytest.mark.parametrize(
+    "noted", ["[]", "{}", '{"outputs": [], "made_with": {}}', '{"outputs": {".": 3}}', "{", "\xff"]
+)
+def test_a_receipt_that_says_nothing_vouches_for_nothing(
+    tmp_path: Path, model: Path, read: list[str], noted: str
+) -> None:
+    source, out = tmp_path / "a.txt", tmp_path / "out.jsonl"
+    source.write_text("نص\n", encoding="utf-8")
+    assert main(words(source, out, model)) == 0
+    (tmp_path / "out.jsonl.receipt.json").write_text(noted, encoding="latin-1")
+    read.clear()
+    assert main(words(source, out, model, "--resume")) == 0
+    assert read == ["a.txt"]
+
+
+@pytest.mark.parametrize("when", ["begun plainly", "begun with --resume"])
+def test_a_killed_job_goes_on_as_it_was_begun(
+    archive: Path, tmp_path: Path, model: Path, read: list[str], monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    out, more = tmp_path / "out", ["--resume"] * (when == "begun with --resume")
+    assert main(words(archive, out, model)) == 0
+    (archive / "d.txt").write_text("جديد\n", encoding="utf-8")
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr("wijha.jobs.join", lambda *_: sys.exit())
+        main(words(archive, out, model, *more))
+    read.clear()
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr("wijha.receipt.write_json", lambda *_: sys.exit())
+        main(words(archive, out, model, "--resume"))  # outputs and quarantine are in place, the receipt is not
+    assert main(words(archive, out, model, "--resume")) == 0
+    assert set(read) == {"d.txt"} | ({"a.jsonl", "b.txt", "c.jsonl"} if not more else set())
+    assert main(["verify", str(archive), str(out)]) == 0
+    done = everything(out)
+    assert main(words(archive, out, model, "--restart")) == 0
+    assert everything(out) == done
+
+
+def one_file(folder: Path, text: str) -> Path:
+    folder.mkdir()
+    (folder / "x.txt").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("single", [True, False])
+def test_outputs_of_another_file_of_the_same_name_stay(
+    tmp_path: Path, model: Path, single: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = one_file(tmp_path / "first", "نص\n"), one_file(tmp_path / "second", "غير\n")
+    if single:
+        first, second = first / "x.txt", second / "x.txt"
+    out = tmp_path / ("out.jsonl" if single else "out")
+    assert main(words(first, out, model)) == 0
+    before = everything(out)
+    capsys.readouterr()
+    for more in ((), ("--resume",)):
+        assert main(words(second, out, model, *more)) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: expected nothing or what ") and error.endswith("with --restart\n")
+        assert str(tmp_path / "first" / "x.txt") in error and everything(out) == before
+    assert main(words(second, out, model, "--restart")) == 0
+    assert main(["verify", str(second), str(out)]) == 0
+
+
+def test_a_changed_or_moved_input_is_no_other(tmp_path: Path, model: Path, read: list[str]) -> None:
+    folder, out = one_file(tmp_path / "in", "نص\n"), tmp_path / "out"
+    assert main(words(folder, out, model)) == 0
+    moved = folder.rename(tmp_path / "moved")
+    read.clear()
+    assert main(words(moved, out, model, "--resume")) == 0
+    assert not read
+    (moved / "x.txt").write_text("غير\n", encoding="utf-8")
+    assert main(words(moved, out, model)) == 0
+    assert main(["verify", str(moved), str(out)]) == 0
+
+
+def test_the_receipt_names_the_model_that_info_names(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(one_file(tmp_path / "in", "نص\n"), tmp_path / "out", model)) == 0
+    noted = json.loads((tmp_path / "out.receipt.json").read_text(encoding="utf-8"))
+    capsys.readouterr()
+    assert main(["info", "--model", str(model)]) == 0
+    assert f"sha256   {noted['made_with']['model']}\n" in capsys.readouterr().out
+    assert [noted["outputs"]["x.jsonl"][name] for name in ("rows_in", "rows_out", "quarantined")] == [1, 1, 0]
+
+
+def test_where_the_lines_of_each_input_stand(tmp_path: Path) -> None:
+    lines = [b'{"input": "a"}\n', b'{"input": "a", "line": 2}\n', b'{"input": "b"}\n', b'{"input": "c"}\n', b"{}\n"]
+    path = tmp_path / "q.jsonl"
+    path.write_bytes(b"".join([*lines, lines[2]]))
+    found = set_aside(path)
+    assert set(found) == {"a", "c", ""}  # those of b lie scattered
+    assert path.read_bytes()[found["a"].begin : found["a"].end] == lines[0] + lines[1]
+    assert found["c"].lines == 1 and found["c"].end - found["c"].begin == len(lines[3])
+    assert set_aside(tmp_path / "none") == {}
