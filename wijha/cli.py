@@ -16,10 +16,11 @@ _NOTES = """\
 Bad rows (broken JSON, no text or far too long a one, a wrong number of cells, not UTF-8, a column that is to be
 added) go to OUT.quarantine.jsonl with their line and the reason, and the job goes on. Finished chunks wait in
 OUT.job/ until all are there; after a kill, --resume goes on and gives the very same bytes. Behind an input that
-breaks off, --resume keeps the rows of the inputs before it once it is mended. What a finished job was made of stands
-in OUT.receipt.json (its model by the sha256 that `wijha info` says); later --resume classifies what is new or changed
-in IN and leaves the rest. A text cell of a .csv output that begins with = + - @ (fullwidth too), a tab or a line end
-gets an apostrophe in front, so that no spreadsheet runs it.
+breaks off, --resume keeps the rows of the other inputs once it is mended. What a finished job was made of stands in
+OUT.receipt.json (the model's sha256 as `wijha info` prints it); with the same model and options a later --resume
+classifies what is new or changed in IN, by size, time and first MiB, and leaves the rest. A text cell of a .csv output
+that begins with = + - @ (fullwidth too), a tab or a line end gets an apostrophe in front, so that no spreadsheet runs
+it.
 Exit codes: 0 done, 2 something is not as expected, 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
@@ -53,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--strict", action="store_true", help="stop at the first bad row instead of setting it aside")
     leftover = command.add_mutually_exclusive_group()
     leftover.add_argument("--resume", action="store_true", help="go on, or do what is new after a finished job")
-    leftover.add_argument("--restart", action="store_true", help="throw away what was done and begin again")
+    leftover.add_argument("--restart", action="store_true", help="begin again, and write over what is there at the end")
     command.add_argument("--chunk-rows", type=_positive, default=4096, help="rows a kill can lose (default: 4096)")
     command.add_argument(
         "--engine",

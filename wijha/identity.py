@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,15 @@ _FOLDERS = ("", "openvino", FIRST, f"{FIRST}/openvino")
 
 
 def input_states(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
-    """Name, size, time of change and sha256 of the first MiB of every input."""
-    return [
-        {"name": pair.name, "changed": pair.source.stat().st_mtime_ns, **content_state(pair.source)} for pair in pairs
-    ]
+    """Name and state of every input."""
+    return [{"name": pair.name, **file_state(pair.source)} for pair in pairs]
 
 
-def content_state(path: Path) -> dict[str, Any]:
-    """Size of a file and sha256 of its first MiB."""
+def file_state(path: Path) -> dict[str, Any]:
+    """Size, time of change and sha256 of the first MiB of a file."""
     with open(path, "rb") as file:
-        digest = hashlib.sha256(file.read(_HEAD_BYTES)).hexdigest()
-    return {"bytes": path.stat().st_size, "sha256": digest}
+        state, digest = os.fstat(file.fileno()), hashlib.sha256(file.read(_HEAD_BYTES))
+    return {"bytes": state.st_size, "changed": state.st_mtime_ns, "sha256": digest.hexdigest()}
 
 
 def model_state(folder: Path) -> str:

@@ -9,14 +9,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import count
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
 
+from wijha import __version__
 from wijha.chunks import Chunk, Options, chunks, look, quarantine_entry
 from wijha.classifier import Classifier, Read
 from wijha.errors import InputError
@@ -31,6 +32,7 @@ from wijha.signals import handled
 from wijha.surplus import check_free
 from wijha.writing import encode, without_rows
 
+_TELLING = ("column", "articles", "strict", "runtime")  # of the options, those that tell what the outputs hold
 States = dict[Pair, dict[str, Any]]  # the inputs in order, each as it was when the job began
 
 
@@ -76,52 +78,53 @@ def run(
     UnfinishedError when that is found behind finished chunks or the disk is full, and passes Interrupted on; after both
     `resume` goes on and gives the very same bytes.
     """
-    made_with = {
-        "model": model_state(classifier.folder),
-        "options": asdict(options) | {"runtime": classifier.runtime_name},
-    }
+    model, settings = model_state(classifier.folder), asdict(options) | {"runtime": classifier.runtime_name}
+    made_with = {"wijha": __version__, "model": model, "options": {name: settings[name] for name in _TELLING}}
     options = replace(options, added=_added(options, classifier))
-    if not (leftover := (resume or restart) and places.job.exists()):
-        check_free(pairs, places)
     with_rows = [look(pair.source, options) for pair in pairs]
     if not any(with_rows):
         raise InputError(f"expected rows with text in {pairs[0].source}, found none; check the file")
-    begun = dict(zip(pairs, input_states(pairs), strict=True))
-    receipt = Receipt.read(places)
-    if not (leftover or restart):
-        receipt.check_sources(begun)
     with closing(Ledger(places.job)) as ledger:
-        done, names = receipt.done(begun, made_with) if resume else {}, ledger.kept
-        kept = {pair: rows for pair, rows in done.items() if names is None or pair.name in names}
-        todo = {pair: state for pair, state in begun.items() if pair not in kept}
         with writing(places.job):
-            ledger.open(_identity(todo, made_with), resume, restart, [pair.name for pair in kept])
+            ledger.hold()
+        _check_choice(ledger, resume or restart)
+        begun, receipt = dict(zip(pairs, input_states(pairs), strict=True)), Receipt.read(places)
+        check_free(pairs, places, receipt.gone())
+        if not (restart or ledger.unfinished):
+            receipt.check_sources(begun)
+        kept = receipt.done(begun, made_with) if resume else {}
+        todo = {pair: state for pair, state in begun.items() if pair not in kept}
+        settings["outputs"] = {pair.name: pair.suffix for pair in todo}
+        identity = {"inputs": list(todo.values()), "model": model, "options": settings}
+        with writing(places.job):
+            ledger.open(identity, resume, {pair.name for pair in kept})
         try:
-            if not ledger.finished:
-                _work(ledger, todo, places, classifier, options)
-                with writing(places.job):
-                    join(ledger, pairs, kept, places)
-                    receipt.write(begun, made_with, kept | _rows(ledger, todo))
-            counts = _counts(ledger, [*kept.values()])
+            _work(ledger, todo, places, classifier, options)
             with writing(places.job):
-                ledger.finish(asdict(counts))
+                join(ledger, pairs, kept, places)
+            rows = {pair: before.rows for pair, before in kept.items()} | _rows(ledger, todo)
+            with writing(places.receipt):
+                receipt.write(begun, made_with, rows, kept)
+            with writing(places.job):
+                ledger.remove()
         except Interrupted as stop:
-            stop.note = f"stopped: {_counts(ledger).rows_in:,} rows are safe in {places.job}; go on with --resume"
+            stop.note = f"stopped: {_so_far(ledger):,} rows are safe in {places.job}; go on with --resume"
             raise
         except UnfinishedError:
             raise
         except InputError as error:
-            if not (rows := _counts(ledger).rows_in):
+            if not (finished := _so_far(ledger)):
                 ledger.remove()
                 raise
-            raise UnfinishedError(f"{error}; {_how_to_go_on(rows, places, len(pairs))}") from error
-    return counts
+            raise UnfinishedError(f"{error}; {_how_to_go_on(finished, places, len(pairs))}") from error
+    return Counts(*total(rows.values()), len(kept))
 
 
-def _identity(todo: States, made_with: dict[str, Any]) -> dict[str, Any]:
-    """What a job has to be resumed with."""
-    options = made_with["options"] | {"outputs": [pair.suffix for pair in todo]}
-    return {"inputs": list(todo.values()), "model": made_with["model"], "options": options}
+def _check_choice(ledger: Ledger, chosen: bool) -> None:
+    if ledger.unfinished and not chosen:
+        raise InputError(
+            f"expected no unfinished job, found {ledger.folder}; go on with --resume or begin again with --restart"
+        )
 
 
 def _added(options: Options, classifier: Classifier) -> tuple[str, ...]:
@@ -131,13 +134,13 @@ def _added(options: Options, classifier: Classifier) -> tuple[str, ...]:
 
 def _how_to_go_on(rows: int, places: Places, inputs: int) -> str:
     """What a job that met a bad input keeps, and for what."""
-    kept = "goes on if the input is as it was" if inputs == 1 else "keeps those of the inputs before a mended one"
+    kept = "goes on if the input is as it was" if inputs == 1 else "keeps those of all but a mended one"
     return f"{rows:,} finished rows stay in {places.job}: --resume {kept}, --restart or another output begins again"
 
 
 def _work(ledger: Ledger, begun: States, places: Places, classifier: Classifier, options: Options) -> None:
     """One thread reads and tokenises the next chunk and one writes the last while this one computes: three at most."""
-    todo = _tokenised(_todo(begun, options, ledger.count), classifier, options)
+    todo = _tokenised(_todo(begun, options, ledger), classifier, options)
     written: Future[None] | None = None
     with (
         _progress(begun, ledger.rows_in) as bar,
@@ -147,12 +150,12 @@ def _work(ledger: Ledger, begun: States, places: Places, classifier: Classifier,
         upcoming = reader.submit(next, todo, None)
         while (item := upcoming.result()) is not None:
             upcoming = reader.submit(next, todo, None)
-            number, pair, chunk, read = item
+            task, read = item
             logits = computed(read, classifier)
             if written:
                 written.result()
-            written = writer.submit(_write, ledger, places, options, number, pair, chunk, named(logits, classifier))
-            bar.update(chunk.rows_in)
+            written = writer.submit(_write, ledger, places, options, task, named(logits, classifier))
+            bar.update(task.chunk.rows_in)
         if written:
             written.result()
 
@@ -166,23 +169,31 @@ def _progress(pairs: Iterable[Pair], done: int) -> Any:
     return tqdm(total=total, initial=done, unit=" rows", unit_scale=True)
 
 
-def _todo(begun: States, options: Options, done: int) -> Iterator[tuple[int, Pair, Chunk]]:
-    """Numbered chunks of all inputs but the first `done`. Raises InputError when an input changes meanwhile."""
-    every = ((pair, chunk) for pair in begun for chunk in chunks(pair.source, options))
-    for number, (pair, chunk) in enumerate(every):
-        if number >= done:
-            _check_unchanged(pair, begun)
-            yield number, pair, chunk
+class Task(NamedTuple):
+    """A chunk to compute: its number in the job and among those of its input."""
+
+    number: int
+    place: int
+    pair: Pair
+    chunk: Chunk
+
+
+def _todo(begun: States, options: Options, ledger: Ledger) -> Iterator[Task]:
+    """The chunks of all inputs that are not done. Raises InputError when an input changes meanwhile."""
+    numbers = count(ledger.next)
+    for pair in begun:
+        for place, chunk in enumerate(chunks(pair.source, options)):
+            if place >= ledger.done[pair.name]:
+                _check_unchanged(pair, begun)
+                yield Task(next(numbers), place, pair, chunk)
     for pair in begun:
         _check_unchanged(pair, begun)
 
 
-def _tokenised(
-    todo: Iterable[tuple[int, Pair, Chunk]], classifier: Classifier, options: Options
-) -> Iterator[tuple[int, Pair, Chunk, list[Read]]]:
+def _tokenised(todo: Iterable[Task], classifier: Classifier, options: Options) -> Iterator[tuple[Task, list[Read]]]:
     """The chunks with the texts and token ids of their rows."""
-    for number, pair, chunk in todo:
-        yield number, pair, chunk, classifier.read([row[options.column] for row in chunk.rows])
+    for task in todo:
+        yield task, classifier.read([row[options.column] for row in task.chunk.rows])
 
 
 def _check_unchanged(pair: Pair, begun: States) -> None:
@@ -199,14 +210,14 @@ def _check_unchanged(pair: Pair, begun: States) -> None:
         )
 
 
-def _write(
-    ledger: Ledger, places: Places, options: Options, number: int, pair: Pair, chunk: Chunk, added: Iterable[Row]
-) -> None:
+def _write(ledger: Ledger, places: Places, options: Options, task: Task, added: Iterable[Row]) -> None:
+    pair, chunk = task.pair, task.chunk
     rows = [{**row, **found} for row, found in zip(chunk.rows, added, strict=True)]
     empty = b"" if chunk.rows_in else without_rows(_columns(pair, options), pair.suffix)
     part = encode(rows, pair.suffix, _types(pair)) if rows else empty
     bad = [json.dumps(quarantine_entry(pair.name, record), ensure_ascii=False) + "\n" for record in chunk.faults]
-    entry = Entry(number, pair.name, chunk.first, chunk.last, chunk.rows_in, len(rows), len(bad), "")
+    counts = chunk.rows_in, len(rows), len(bad)
+    entry = Entry(task.number, pair.name, task.place, chunk.first, chunk.last, *counts, "")
     with writing(places.job):
         ledger.add(entry, part, "".join(bad).encode("utf-8", "replace"))
 
@@ -227,10 +238,10 @@ def _columns(pair: Pair, options: Options) -> dict[str, pa.DataType]:
 
 def _rows(ledger: Ledger, pairs: Iterable[Pair]) -> dict[Pair, Rows]:
     """What became of the rows of each input."""
-    by_name = {pair.name: pair for pair in pairs}
-    return {by_name[name]: total(entries) for name, entries in groupby(ledger.entries(), key=lambda entry: entry.input)}
+    entries = ledger.by_input()
+    return {pair: total(entries[pair.name]) for pair in pairs}
 
 
-def _counts(ledger: Ledger, kept: Sequence[Rows] = ()) -> Counts:
-    """Of the job so far, and of the inputs that an earlier one had done."""
-    return Counts(**ledger.finished) if ledger.finished else Counts(*total([*kept, *ledger.entries()]), len(kept))
+def _so_far(ledger: Ledger) -> int:
+    """The rows of the finished chunks."""
+    return total(ledger.entries()).rows_in

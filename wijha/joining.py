@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
 
 from wijha.files import replacing, sync
 from wijha.ledger import Entry, Ledger
 from wijha.paths import Pair, Places
-from wijha.receipt import set_aside
+from wijha.receipt import Kept
 from wijha.writing import Joined, UnfitError, head, merge, with_text
 
 
-def join(ledger: Ledger, pairs: Sequence[Pair], kept: Container[Pair], places: Places) -> None:
+def join(ledger: Ledger, pairs: Sequence[Pair], kept: Mapping[Pair, Kept], places: Places) -> None:
     """The parts as outputs, the bad rows as the quarantine; each file is replaced when the new one is whole.
 
     What an earlier job made of the inputs `kept` stays.
     """
-    by_name = {pair.name: pair for pair in pairs}
-    for name, group in groupby(ledger.entries(), key=lambda entry: entry.input):
-        _join_one(ledger, [entry for entry in group if entry.rows_out or not entry.rows_in], by_name[name])
+    entries = ledger.by_input()
+    for pair in pairs:
+        if pair not in kept:
+            _join_one(ledger, [entry for entry in entries[pair.name] if entry.rows_out or not entry.rows_in], pair)
     lines = _quarantined(ledger, pairs, kept, places)
     if (first := next(lines, None)) is None:
         places.quarantine.unlink(missing_ok=True)
@@ -30,16 +30,13 @@ def join(ledger: Ledger, pairs: Sequence[Pair], kept: Container[Pair], places: P
         file.writelines(lines)
 
 
-def _quarantined(ledger: Ledger, pairs: Sequence[Pair], kept: Container[Pair], places: Places) -> Iterator[bytes]:
+def _quarantined(ledger: Ledger, pairs: Sequence[Pair], kept: Mapping[Pair, Kept], places: Places) -> Iterator[bytes]:
     """What is set aside, input by input: of those `kept` as it stands in the quarantine that is there."""
-    before = set_aside(places.quarantine)
-    found = groupby(ledger.entries(), key=lambda entry: entry.input)
+    entries = ledger.by_input()
     for pair in pairs:
         if pair not in kept:
-            _, entries = next(found)
-            yield from filter(None, map(ledger.quarantined, entries))
-        elif pair.name in before:
-            place = before[pair.name]
+            yield from filter(None, map(ledger.quarantined, entries[pair.name]))
+        elif place := kept[pair].aside:
             with open(places.quarantine, "rb") as file:
                 file.seek(place.begin)
                 yield file.read(place.end - place.begin)

@@ -1,7 +1,8 @@
 """The folder of an unfinished job: finished chunks as files, and a ledger with a line about each.
 
 A chunk counts once its line is in the ledger, and the line is written only after the chunk's files are on the disk.
-Whatever a kill leaves behind (a torn line, a file without its line) is cut off when the job goes on.
+Whatever a kill leaves behind (a torn line, a file without its line) is cut off when the job goes on, and so are the
+chunks of inputs that are no longer as they were.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter, defaultdict
+from collections.abc import Collection, Container, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from itertools import takewhile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from wijha.errors import InputError
-from wijha.files import create, sync, write_json
+from wijha.files import create, sync, write_json, write_text
 
 _PART = re.compile(r"\d{8,}\.(part|quarantine)(\.tmp)?")  # what `add` writes
 
@@ -47,7 +48,10 @@ class Entry:
     """A finished chunk."""
 
     chunk: int
+    """Its number, by which its files are called."""
     input: str
+    place: int
+    """Its number among the chunks of its input."""
     first: int
     """Number of its first row; see wijha.records.Record."""
     last: int
@@ -59,124 +63,117 @@ class Entry:
 
 
 class Ledger:
-    """Opened with the lock of its folder held; only one process works on a job."""
+    """Used with the lock of its folder held; only one process works on a job."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.count, self.rows_in = folder, 0, 0
+        self.folder, self.next, self.rows_in = folder, 0, 0
+        self.done = Counter[str]()
+        """Chunks of each input that were finished when the job was opened; `next` is the number of the next one."""
         self._lock: int | None = None
 
     @property
-    def kept(self) -> set[str] | None:
-        """Names of the inputs that an unfinished job leaves as an earlier one did them; None before a job begins."""
-        noted = self._identity()
-        return set(noted.get("kept", ())) if noted else None
+    def unfinished(self) -> bool:
+        """Whether the folder holds a job."""
+        return bool(self._identity())
 
-    def open(self, identity: dict[str, Any], resume: bool, restart: bool, kept: Sequence[str] = ()) -> None:
-        """Begin a job or go on with it: then chunks stay up to the first input that is not as it was.
-
-        `kept` are the inputs of which an earlier job's outputs stay; they are not among those of `identity`.
-        Raises InputError when a leftover needs a choice or is of another job.
-        """
-        leftover = self.folder.exists()
-        if leftover and not (resume or restart) and not self.finished:
-            raise InputError(
-                f"expected no unfinished job, found {self.folder}; go on with --resume or begin again with --restart"
-            )
+    def hold(self) -> None:
+        """Take the lock. Raises InputError when another process has it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         sync(self.folder.parent)
-        self._hold()
-        if leftover and resume and not restart and (self.folder / "job.json").exists():
-            same = self._same(identity)
-            if self.finished:
-                return
-            self._recover(same)
-        else:
-            self._clear()
-        write_json(self.folder / "job.json", {**identity, "kept": kept, "finished": None})
-
-    def _hold(self) -> None:
         self._lock = _without_link(self.folder / "lock", os.O_WRONLY | os.O_CREAT)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            os.close(self._lock)
+            self._lock = None
             raise InputError(f"expected {self.folder} at rest, another process works on it; wait for it") from error
 
-    @property
-    def finished(self) -> dict[str, int] | None:
-        """What was counted once every output was in place and only the folder was left to remove; None before."""
-        counts = self._identity().get("finished")
-        return counts if isinstance(counts, dict) else None
+    def open(self, identity: dict[str, Any], resume: bool, kept: Collection[str] = ()) -> None:
+        """Begin a job, or go on with an unfinished one: the chunks of each input that is as it was stay.
+
+        Of the inputs `kept` an earlier job's outputs stay. Raises InputError when the unfinished job is of another
+        model or other options, or nothing that is done is of these inputs.
+        """
+        if resume and self.unfinished:
+            self._recover(self._fitting(identity, kept))
+        else:
+            self._clear()
+        write_json(self.folder / "job.json", identity)
 
     def _identity(self) -> dict[str, Any]:
         try:
             return dict(json.loads((self.folder / "job.json").read_text(encoding="utf-8")))
-        except (OSError, ValueError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return {}
 
-    def _same(self, identity: dict[str, Any]) -> set[str]:
-        """Names of the inputs up to the first that is not as it was; an unfinished job needs a chunk of theirs."""
-        before = self._identity()
-        now = json.loads(json.dumps(identity))
-        changed = [name for name in now if before.get(name) != now[name]]
-        both = zip(before.get("inputs") or (), now["inputs"], strict=False)
-        same = {state["name"] for was, state in takewhile(lambda pair: pair[0] == pair[1], both)}
-        first = next(self.entries(), None)
-        if changed and (changed != ["inputs"] or self.finished or first is None or first.input not in same):
-            other = _other_input(before.get("inputs") or (), now["inputs"])
-            what = "inputs" if other else " and ".join(changed)
-            found = other or _differences(before.get("options"), now["options"]) or "others"
-            raise InputError(
-                f"expected the {what} that the job in {self.folder} began with, found {found}; "
-                "go back to them or begin again with --restart"
-            )
-        return same
+    def _fitting(self, identity: dict[str, Any], kept: Collection[str]) -> set[str]:
+        """Names of the inputs that are as they were when the unfinished job began."""
+        before, now = self._identity(), json.loads(json.dumps(identity))
+        was, are = ({state["name"]: state for state in each.get("inputs") or ()} for each in (before, now))
+        options = [_of_inputs(each.get("options"), was.keys() & are.keys()) for each in (before, now)]
+        changed = [name for name in ("model",) if before.get(name) != now[name]]
+        changed += ["options"] if options[0] != options[1] else []
+        if changed:
+            raise self._other(" and ".join(changed), _differences(*options))
+        fitting = {name for name, state in are.items() if was.get(name) == state}
+        done = {entry.input for entry in self.entries()}
+        if done and not (done & fitting or kept):
+            raise self._other("inputs", _other_input(was, are))
+        return fitting
 
-    def _recover(self, same: set[str]) -> None:
-        """Keep the longest run of chunks of the inputs `same` whose files are whole; cut the rest off the ledger."""
-        end = 0
-        for entry, end_of_line in self._lines():
-            if (
-                entry.input not in same
-                or entry.chunk != self.count
-                or entry != _sealed(entry, self.part(entry), self.quarantined(entry))
-            ):
-                break
-            self.count, self.rows_in, end = self.count + 1, self.rows_in + entry.rows_in, end_of_line
-        with self._append() as file:
-            file.truncate(end)
-            os.fsync(file.fileno())
+    def _other(self, what: str, found: str) -> InputError:
+        return InputError(
+            f"expected the {what} that the job in {self.folder} began with, found {found or 'others'}; "
+            "go back to them, begin again with --restart, or remove that folder and what it holds"
+        )
 
-    def _append(self) -> BinaryIO:
-        return open(self.folder / "ledger.jsonl", "ab", opener=_without_link)
+    def _recover(self, fitting: Container[str]) -> None:
+        """Keep of each input of `fitting` the longest run of whole chunks from its first; cut the rest."""
+        entries, broken = list[Entry](), set[str]()
+        for entry in self.entries():
+            name = entry.input
+            fits = name in fitting and name not in broken and entry.place == self.done[name]
+            if fits and entry == _sealed(entry, self.part(entry), self.quarantined(entry)):
+                entries.append(entry)
+                self.done[name] += 1
+            else:
+                broken.add(name)
+        self.next = max((entry.chunk + 1 for entry in entries), default=0)
+        self.rows_in = sum(entry.rows_in for entry in entries)
+        write_text(self._path, "".join(map(_line, entries)))
 
-    def _lines(self) -> Iterator[tuple[Entry, int]]:
-        """Each whole line with the position behind it."""
-        path, position = self.folder / "ledger.jsonl", 0
-        if not path.exists():
+    @property
+    def _path(self) -> Path:
+        return self.folder / "ledger.jsonl"
+
+    def entries(self) -> Iterator[Entry]:
+        """The finished chunks in the order of their lines, up to the first that is torn."""
+        if not self._path.exists():
             return
-        with open(path, "rb") as lines:
+        with open(self._path, "rb") as lines:
             for line in lines:
-                position += len(line)
                 try:
                     entry = Entry(**json.loads(line)) if line.endswith(b"\n") else None
-                except (ValueError, TypeError):
+                except (ValueError, TypeError, RecursionError):
                     entry = None
                 if entry is None:
                     return
-                yield entry, position
+                yield entry
 
-    def entries(self) -> Iterator[Entry]:
-        """The finished chunks, in order."""
-        return (entry for entry, _ in self._lines())
+    def by_input(self) -> dict[str, list[Entry]]:
+        """The finished chunks of each input."""
+        found = defaultdict[str, list[Entry]](list)
+        for entry in self.entries():
+            found[entry.input].append(entry)
+        return found
 
     def add(self, entry: Entry, part: bytes, quarantined: bytes) -> None:
         """Bring a chunk to the disk, then its line."""
         self._store(f"{entry.chunk:08}.part", part)
         self._store(f"{entry.chunk:08}.quarantine", quarantined)
         sync(self.folder)
-        line = json.dumps(asdict(_sealed(entry, part, quarantined)), ensure_ascii=False)
-        with self._append() as file:
-            file.write(line.encode() + b"\n")
+        with open(self._path, "ab", opener=_without_link) as file:
+            file.write(_line(_sealed(entry, part, quarantined)).encode())
             file.flush()
             os.fsync(file.fileno())
 
@@ -199,11 +196,6 @@ class Ledger:
         """The quarantine lines of a chunk."""
         return _content(self.folder / f"{entry.chunk:08}.quarantine")
 
-    def finish(self, counts: dict[str, int]) -> None:
-        """Note that the outputs are in place and what was counted, then remove the folder."""
-        write_json(self.folder / "job.json", {**self._identity(), "finished": counts})
-        self.remove()
-
     def remove(self) -> None:
         """Remove what is ours, and the folder if nothing else is in it."""
         self._clear()
@@ -213,37 +205,51 @@ class Ledger:
 
     def _clear(self) -> None:
         """Parts first, job.json last: a kill between leaves a job, not debris."""
-        self.count = self.rows_in = 0
         parts = [path for path in self.folder.iterdir() if _PART.fullmatch(path.name)]
-        for path in [*parts, *(self.folder / name for name in ("ledger.jsonl", ".job.json.part", "job.json"))]:
+        others = (".ledger.jsonl.part", "ledger.jsonl", ".job.json.part", "job.json")
+        for path in [*parts, *(self.folder / name for name in others)]:
             path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of the lock."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        """Let go of the lock; a folder without a job goes too."""
+        if self._lock is None:
+            return
+        if not self.unfinished:
+            with suppress(OSError):
+                self.remove()
+        os.close(self._lock)
+        self._lock = None
 
 
-def _other_input(before: Iterable[dict[str, Any]], now: Iterable[dict[str, Any]]) -> str:
+def _other_input(was: Iterable[str], are: Iterable[str]) -> str:
     """The first input that is new, else the first that is gone; nothing where all are as they were."""
-    was, are = (dict.fromkeys(state["name"] for state in states) for states in (before, now))
-    if new := next((name for name in are if name not in was), ""):
+    if new := next((name for name in are if name not in set(was)), ""):
         return f"{new}, which is new"
-    gone = next((name for name in was if name not in are), "")
+    gone = next((name for name in was if name not in set(are)), "")
     return f"no {gone}" if gone else ""
 
 
-def _differences(before: Any, now: dict[str, Any]) -> str:
+def _of_inputs(options: Any, names: Container[str]) -> dict[str, Any]:
+    """The options, those of each output as far as they are of these inputs."""
+    found = dict(options) if isinstance(options, dict) else {}
+    outputs = found.get("outputs")
+    kinds = outputs.items() if isinstance(outputs, dict) else ()
+    return found | {"outputs": {name: kind for name, kind in kinds if name in names}}
+
+
+def _differences(was: dict[str, Any], now: dict[str, Any]) -> str:
     """The options that are not as they were, with both values; nothing where all are."""
-    was = before if isinstance(before, dict) else {}
     changed = [name for name in now if was.get(name) != now[name]]
     return ", ".join(f"{name} {_short(now[name])} instead of {_short(was.get(name))}" for name in changed)
 
 
 def _short(value: Any) -> str:
-    """A list, as of the formats of many outputs, by its different members."""
-    return " ".join(sorted(set(map(str, value)))) if isinstance(value, list) else repr(value)
+    """The formats of many outputs by the different ones."""
+    return " ".join(sorted(set(map(str, value.values())))) if isinstance(value, dict) else repr(value)
+
+
+def _line(entry: Entry) -> str:
+    return json.dumps(asdict(entry), ensure_ascii=False) + "\n"
 
 
 def _without_link(path: Path | str, flags: int) -> int:

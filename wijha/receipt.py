@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from wijha.errors import InputError
 from wijha.files import write_json
-from wijha.identity import content_state
+from wijha.identity import file_state
 from wijha.ledger import Entry
 from wijha.paths import Pair, Places
 
@@ -26,6 +28,21 @@ class Rows(NamedTuple):
     quarantined: int
 
 
+class Aside(NamedTuple):
+    """Where the lines of an input begin and end in a quarantine, and their digest."""
+
+    begin: int
+    end: int
+    sha256: str
+
+
+class Kept(NamedTuple):
+    """What an earlier job made of an input."""
+
+    rows: Rows
+    aside: Aside | None
+
+
 @dataclass(frozen=True)
 class Receipt:
     """What the last finished job noted: what it was made with, and of each output its input, counts and content."""
@@ -36,56 +53,69 @@ class Receipt:
 
     @classmethod
     def read(cls, places: Places) -> Receipt:
-        """An empty one where there is none that can be read."""
+        """An empty one where there is none, or one that says nothing. Raises InputError where it cannot be read."""
         try:
-            noted = json.loads(places.receipt.read_text(encoding="utf-8"))
+            noted = json.loads(places.receipt.read_bytes())
             outputs = {name: dict(entry) for name, entry in noted["outputs"].items()}
             return cls(places, dict(noted["made_with"]), outputs)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return cls(places, {}, {})
+        except OSError as error:
+            raise InputError(f"expected to read {places.receipt}, got: {error.strerror}; mend or remove it") from error
 
     def check_sources(self, begun: Mapping[Pair, State]) -> None:
         """Raises InputError when an output that is there came from another file than the one that now goes to it."""
         for pair, state in begun.items():
             before = self.outputs.get(self._name(pair), {})
-            source = before.get("source")
-            other = source is not None and source != os.path.abspath(pair.source) and not _same(state, before)
-            if other and pair.target.exists():
+            source = before.get("source", _source(pair))
+            content = {name: value for name, value in state.items() if name != "changed"}
+            if source != _source(pair) and not _same(content, before) and pair.target.exists():
                 raise InputError(
-                    f"expected nothing or what {pair.source} gave in {pair.target}, found what {source} gave; "
-                    "name another OUT or write over it with --restart"
+                    f"expected {pair.target} to be free or made of {pair.source}, found it made of {source!r}; "
+                    "remove it, name another OUT, or write over everything with --restart"
                 )
 
-    def done(self, begun: Mapping[Pair, State], made_with: State) -> dict[Pair, Rows]:
-        """The inputs that are as they were, whose output and set-aside rows are there as they were, made alike."""
-        if self.made_with != json.loads(json.dumps(made_with)):
+    def gone(self) -> set[str]:
+        """Names of the inputs whose output is no longer there."""
+        return {str(before.get("name")) for name, before in self.outputs.items() if not self._target(name).exists()}
+
+    def done(self, begun: Mapping[Pair, State], made_with: State) -> dict[Pair, Kept]:
+        """The inputs that are as they were, whose output (its size, time and first MiB) and set-aside rows are so too,
+        if made alike."""
+        if self.made_with != made_with:
             return {}
         aside = set_aside(self.places.quarantine)
-        found = {pair: self._rows(pair, state) for pair, state in begun.items()}
-        return {
-            pair: rows
-            for pair, rows in found.items()
-            if rows and rows.quarantined == (aside[pair.name].lines if pair.name in aside else 0)
-        }
+        found = {pair: self._kept(pair, state, aside.get(pair.name)) for pair, state in begun.items()}
+        return {pair: kept for pair, kept in found.items() if kept}
 
-    def write(self, begun: Mapping[Pair, State], made_with: State, rows: Mapping[Pair, Rows]) -> None:
-        """Note a finished job, `rows` being those of each input."""
-        noted = {}
+    def write(
+        self, begun: Mapping[Pair, State], made_with: State, rows: Mapping[Pair, Rows], kept: Container[Pair]
+    ) -> None:
+        """Note a finished job, `rows` being those of each input; of those `kept` what was noted stays."""
+        noted, aside = {}, set_aside(self.places.quarantine)
         for pair, state in begun.items():
-            made = {"source": os.path.abspath(pair.source), "output": content_state(pair.target)}
-            noted[self._name(pair)] = dict(state) | made | rows[pair]._asdict()
+            name, lines = self._name(pair), aside.get(pair.name)
+            output = self.outputs[name]["output"] if pair in kept else file_state(pair.target)
+            made = {"output": output, "quarantine": lines.sha256 if lines else None}
+            noted[name] = {"source": _source(pair)} | dict(state) | rows[pair]._asdict() | made
         write_json(self.places.receipt, {"made_with": made_with, "outputs": noted})
 
-    def _rows(self, pair: Pair, state: State) -> Rows | None:
-        """The rows of an input that is as it was and has its output as that was; else None."""
+    def _kept(self, pair: Pair, state: State, aside: Aside | None) -> Kept | None:
         before = self.outputs.get(self._name(pair), {})
-        if not _same(state, before) or not pair.target.is_file() or content_state(pair.target) != before.get("output"):
-            return None
         counts = [before[name] for name in Rows._fields if isinstance(before.get(name), int)]
-        return Rows(*counts) if len(counts) == len(Rows._fields) else None
+        same = _same(state, before) and before.get("quarantine") == (aside.sha256 if aside else None)
+        if not same or len(counts) != len(Rows._fields):
+            return None
+        try:
+            return Kept(Rows(*counts), aside) if file_state(pair.target) == before.get("output") else None
+        except OSError:
+            return None
 
     def _name(self, pair: Pair) -> str:
         return os.path.relpath(pair.target, self.places.out)
+
+    def _target(self, name: str) -> Path:
+        return self.places.out if name == os.curdir else self.places.out / name
 
 
 def total(parts: Iterable[Rows | Entry]) -> Rows:
@@ -94,28 +124,22 @@ def total(parts: Iterable[Rows | Entry]) -> Rows:
     return Rows(*map(sum, zip((0, 0, 0), *counts, strict=True)))
 
 
-class Aside(NamedTuple):
-    """Where the lines of an input begin and end in a quarantine, and how many they are."""
-
-    begin: int
-    end: int
-    lines: int
-
-
 def set_aside(quarantine: Path) -> dict[str, Aside]:
-    """The place of each input in a quarantine; none of one whose lines lie scattered."""
-    found, scattered, position, last = dict[str, Aside](), set[str](), 0, ""
-    for line in _lines(quarantine):
-        name, end = _input_of(line), position + len(line)
-        if name in found and name != last:
-            scattered.add(name)
-        before = found.get(name, Aside(position, position, 0))
-        found[name] = Aside(before.begin, end, before.lines + 1)
-        position, last = end, name
-    return {name: place for name, place in found.items() if name not in scattered}
+    """The place of each input's lines in a quarantine; none of one whose lines lie scattered or are not whole."""
+    found, unfit, begin, end = dict[str, Aside](), set[str](), 0, 0
+    for name, lines in groupby(_lines(quarantine), key=_input_of):
+        digest, last = hashlib.sha256(), b""
+        for last in lines:
+            digest.update(last)
+            end += len(last)
+        if name in found or not last.endswith(b"\n"):
+            unfit.add(name)
+        found[name] = Aside(begin, end, digest.hexdigest())
+        begin = end
+    return {name: place for name, place in found.items() if name not in unfit}
 
 
-def _lines(path: Path) -> Iterable[bytes]:
+def _lines(path: Path) -> Iterator[bytes]:
     if path.exists():
         with open(path, "rb") as file:
             yield from file
@@ -124,8 +148,13 @@ def _lines(path: Path) -> Iterable[bytes]:
 def _input_of(line: bytes) -> str:
     try:
         return str(json.loads(line)["input"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return ""
+
+
+def _source(pair: Pair) -> str:
+    """Where an input lies, whichever links lead there; bytes that are no text are escaped."""
+    return os.fsencode(pair.source.resolve()).decode("utf-8", "backslashreplace")
 
 
 def _same(state: State, before: State) -> bool:

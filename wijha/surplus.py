@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from wijha.errors import InputError
 from wijha.paths import Pair, Places, outputs_below
 from wijha.records import records
 
 
-def check_free(pairs: Sequence[Pair], places: Places) -> None:
-    """Raises InputError when outputs would come among those of other inputs, or write over their quarantine."""
+def check_free(pairs: Sequence[Pair], places: Places, gone: Iterable[str] = ()) -> None:
+    """Raises InputError when outputs would come among those of other inputs, or write over their quarantine; that of
+    the inputs `gone` may go.
+    """
     check_outputs(pairs, places)
-    names = {pair.name for pair in pairs}
+    names = {pair.name for pair in pairs}.union(gone)
     for record in records(places.quarantine) if places.quarantine.exists() else ():
         name = record.row.get("input")
         found = name if isinstance(name, str) else f"line {record.number}"

@@ -15,6 +15,7 @@ from typing import Any
 from wijha.chunks import NOTHING_ADDED, RENAME, Options, accept, quarantine_entry
 from wijha.errors import InputError
 from wijha.jobs import Counts
+from wijha.ledger import Ledger
 from wijha.paths import Pair, Places
 from wijha.records import Row, read_rows, records
 from wijha.surplus import check_outputs
@@ -34,7 +35,7 @@ def verify(pairs: Sequence[Pair], places: Places, options: Options) -> Counts:
     Raises InputError that names the first row that is missing, doubled, changed or without a stance, or a file in the
     folder OUT that no input goes to.
     """
-    if places.job.exists():
+    if Ledger(places.job).unfinished:
         raise InputError(f"expected a finished job, found {places.job}; go on with `wijha predict --resume`")
     check_outputs(pairs, places)
     quarantine = _quarantine(places.quarantine)

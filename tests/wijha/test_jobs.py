@@ -83,10 +83,12 @@ def finish(child: ForkServerProcess) -> int | None:
 
 
 def outcome(out: Path) -> dict[str, bytes]:
-    """Output and quarantine of a finished job, of which nothing else is left."""
+    """Output and quarantine of a finished job, of which nothing else is left but its receipt."""
     assert not out.with_name(f"{out.name}.job").exists()
     assert not list(out.parent.glob(".*"))
-    return {path.name: path.read_bytes() for path in out.parent.glob(f"{out.name}*")}
+    found = {path.name: path.read_bytes() for path in out.parent.glob(f"{out.name}*")}
+    assert found.pop(f"{out.name}.receipt.json")
+    return found
 
 
 def events(out: Path) -> int:
@@ -198,25 +200,49 @@ def test_resume_with_something_else_is_refused(
     assert main(words(source, out, model, "--restart", *more)) == 0
 
 
-def test_inputs_and_formats_of_outputs_that_are_not_as_they_were_are_named(
-    tmp_path: Path, source: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_chunks_stay_whichever_other_inputs_come_and_go(
+    tmp_path: Path,
+    source: Path,
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    before_chunk: dict[int, Callable[[], object]],
 ) -> None:
-    folder, out = tmp_path / "in", tmp_path / "out"
+    folder, out = tmp_path / "in", tmp_path / "job" / "out"
     folder.mkdir()
-    source.rename(folder / "a.jsonl")
-    shutil.copy(folder / "a.jsonl", folder / "b.jsonl")
+    source.rename(folder / "b.jsonl")
+    for name in ("a.jsonl", "c.jsonl"):
+        shutil.copy(folder / "b.jsonl", folder / name)
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
         patch.setattr("wijha.jobs.join", lambda *_: sys.exit())
         main(words(folder, out, model))
     assert main(words(folder, out, model, "--resume", "--format", "csv")) == 2
     assert "began with, found outputs .csv instead of .jsonl; go back" in capsys.readouterr().err
-    write_rows([{"text": "نص"}], folder / "c.csv")
-    assert main(words(folder, out, model, "--resume")) == 2
-    assert f"expected the inputs that the job in {out}.job began with, found c.csv, which" in capsys.readouterr().err
-    (folder / "c.csv").unlink()
     (folder / "a.jsonl").unlink()
+    os.utime(folder / "c.jsonl", (0, 0))
+    write_rows([{"text": "نص"}], folder / "aa.csv")
+    before_chunk.clear()
+    assert main(words(folder, out, model, "--resume")) == 0
+    assert len(before_chunk) == 22  # one of aa.csv and those of c.jsonl
+    assert main(["verify", str(folder), str(out)]) == 0
+    assert main(words(folder, tmp_path / "calm" / "out", model)) == 0
+    assert contents(out.parent) == contents(tmp_path / "calm")
+
+
+def test_a_job_of_other_inputs_alone_is_refused(
+    tmp_path: Path, source: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    source.rename(folder / "a.jsonl")
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr("wijha.jobs.join", lambda *_: sys.exit())
+        main(words(folder, out, model))
+    (folder / "a.jsonl").rename(folder / "b.jsonl")
     assert main(words(folder, out, model, "--resume")) == 2
-    assert "began with, found no a.jsonl; go back" in capsys.readouterr().err
+    assert f"expected the inputs that the job in {out}.job began with, found b.jsonl, which" in capsys.readouterr().err
+    (folder / "b.jsonl").rename(folder / "a.jsonl")
+    assert main(words(folder, out, model, "--resume")) == 0
 
 
 @pytest.mark.parametrize("choice", ["--resume", "--restart"])
@@ -292,7 +318,9 @@ def before_chunk(monkeypatch: pytest.MonkeyPatch) -> dict[int, Callable[[], obje
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Outputs and quarantines below a folder."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".receipt.json"))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def test_a_file_that_breaks_off_keeps_what_is_finished_and_once_mended_what_came_before_it(
@@ -312,7 +340,7 @@ def test_a_file_that_breaks_off_keeps_what_is_finished_and_once_mended_what_came
         error = capsys.readouterr().err
         assert re.fullmatch(
             r"error: expected a whole \.jsonl\.gz file at .*; write it again; [\d,]+ finished rows stay in .*out\.job: "
-            r"--resume keeps those of the inputs before a mended one, --restart or another output begins again\n",
+            r"--resume keeps those of all but a mended one, --restart or another output begins again\n",
             error,
         )
         assert not out.exists()
@@ -423,7 +451,9 @@ def test_a_kill_while_a_finished_job_is_cleared(
         (".out.jsonl.quarantine.jsonl.part", 0),
         ("out.jsonl.job/.job.json.part", 0),
         ("out.jsonl.job/00000020.part.tmp", 0),
-        ("out.jsonl.job/ledger.jsonl", 2),
+        ("out.jsonl.job/ledger.jsonl", 0),
+        ("out.jsonl.job/.ledger.jsonl.part", 0),
+        ("out.jsonl.receipt.json", 0),
         ("out.jsonl.job/lock", 2),
     ],
 )

@@ -163,8 +163,8 @@ def test_a_ledger_keeps_what_is_whole_and_nothing_else(
         before = contents(job)
         whole = _damaged(job, cut, turned)
         with closing(Ledger(job)) as ledger:
-            ledger.open(IDENTITY, resume=True, restart=False)
-            assert ledger.count == whole
+            opened(ledger)
+            assert ledger.next == ledger.done["in"] == whole
             assert [entry.chunk for entry in ledger.entries()] == list(range(whole))
         _filled(job, made, first=whole)
         assert contents(job) == before
@@ -180,11 +180,16 @@ def test_a_byte_of_the_ledger_that_changes_costs_its_line_and_those_behind(tmp_p
         damaged[place] ^= 1  # of a digit it makes another
         (job / "ledger.jsonl").write_bytes(damaged)
         with closing(Ledger(job)) as ledger:
-            ledger.open(IDENTITY, resume=True, restart=False)
-            assert ledger.count == (place >= first), place
+            opened(ledger)
+            assert ledger.next == (place >= first), place
 
 
-IDENTITY = {"inputs": [{"name": "in"}], "model": "m", "options": {}}
+IDENTITY: dict[str, Any] = {"inputs": [{"name": "in"}], "model": "m", "options": {}}
+
+
+def opened(ledger: Ledger) -> None:
+    ledger.hold()
+    ledger.open(IDENTITY, resume=True)
 
 
 def contents(job: Path) -> dict[str, bytes]:
@@ -194,10 +199,10 @@ def contents(job: Path) -> dict[str, bytes]:
 def _filled(job: Path, made: list[tuple[bytes, bytes]], first: int) -> None:
     """Open the ledger, or go on with it, and add the chunks from `first` on."""
     with closing(Ledger(job)) as ledger:
-        ledger.open(IDENTITY, resume=True, restart=False)
-        assert ledger.count == first
+        opened(ledger)
+        assert ledger.next == first
         for number, (part, bad) in enumerate(made[first:], first):
-            ledger.add(Entry(number, "in", number, number, 1, len(part), len(bad), ""), part, bad)
+            ledger.add(Entry(number, "in", number, number, number, 1, len(part), len(bad), ""), part, bad)
 
 
 def _damaged(job: Path, cut: int | None, turned: set[tuple[str, int]]) -> int:

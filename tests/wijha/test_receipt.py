@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 from wijha.cli import main
+from wijha.predict import computed
 from wijha.receipt import set_aside
 
 BAD = '{"text": "نص آخر"}\n{}\n'
@@ -43,9 +46,14 @@ def words(source: Path, out: Path, model: Path, *more: str) -> list[str]:
 
 
 def everything(out: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(out.parent)): path.read_bytes() for path in out.parent.glob("out*/**/*")} | {
-        path.name: path.read_bytes() for path in out.parent.glob("out.*")
-    }
+    """Outputs, quarantine, and the receipt without the times at which outputs were written."""
+    files = [path for path in [*out.parent.glob("out*/**/*"), *out.parent.glob("out.*")] if path.is_file()]
+    found = {str(path.relative_to(out.parent)): path.read_bytes() for path in files}
+    name = f"{out.name}.receipt.json"
+    noted = json.loads(found[name])
+    for entry in noted["outputs"].values():
+        del entry["output"]["changed"]
+    return found | {name: json.dumps(noted).encode()}
 
 
 def test_a_finished_job_is_not_done_again(
@@ -54,10 +62,12 @@ def test_a_finished_job_is_not_done_again(
     out = tmp_path / "out"
     assert main(words(archive, out, model)) == 0
     before, said = everything(out), capsys.readouterr().out
+    receipt = tmp_path / "out.receipt.json"
+    noted = receipt.read_bytes()
     assert set(read) == {"a.jsonl", "b.txt", "c.jsonl"} and "out.receipt.json" in before
     read.clear()
     assert main(words(archive, out, model, "--resume")) == 0
-    assert not read and everything(out) == before
+    assert not read and everything(out) == before and receipt.read_bytes() == noted
     first, second = said.splitlines()
     assert capsys.readouterr().out.splitlines() == [f"{first}; done before: 3 of 3 inputs", second]
     assert main(words(archive, out, model)) == 0
@@ -96,19 +106,19 @@ def test_what_is_not_as_it_was_is_done_again(
         noted["made_with"]["model"] = "another"
         (tmp_path / "out.receipt.json").write_text(json.dumps(noted), encoding="utf-8")
     elif spoiled == "options":
-        more = ["--chunk-rows", "1"]
+        more = ["--strict"]
     else:
         lines = (tmp_path / spoiled).read_bytes().splitlines(keepends=True)
         (tmp_path / spoiled).write_bytes(b"".join(lines[:-1]))
     read.clear()
-    assert main(words(archive, out, model, "--resume", *more)) == 0
+    assert main(words(archive, out, model, "--resume", *more)) == (2 if more else 0)
     again = {"out/b.jsonl": {"b.txt"}, "out.quarantine.jsonl": {"c.jsonl"}}
-    assert set(read) == again.get(spoiled, {"a.jsonl", "b.txt", "c.jsonl"})
-    assert spoiled == "options" or everything(out) == whole
+    assert set(read) == (again.get(spoiled, {"a.jsonl", "b.txt", "c.jsonl"}) if not more else {"a.jsonl"})
+    assert everything(out) == whole
 
 
 @pytest.mark.parametrize(
-    "noted", ["[]", "{}", '{"outputs": [], "made_with": {}}', '{"outputs": {".": 3}}', "{", "\xff"]
+    "noted", ["[" * 99_999, "[]", "{}", '{"outputs": [], "made_with": {}}', '{"outputs": {".": 3}}', "{", "\xff"]
 )
 def test_a_receipt_that_says_nothing_vouches_for_nothing(
     tmp_path: Path, model: Path, read: list[str], noted: str
@@ -122,26 +132,93 @@ def test_a_receipt_that_says_nothing_vouches_for_nothing(
     assert read == ["a.txt"]
 
 
-@pytest.mark.parametrize("when", ["begun plainly", "begun with --resume"])
-def test_a_killed_job_goes_on_as_it_was_begun(
-    archive: Path, tmp_path: Path, model: Path, read: list[str], monkeypatch: pytest.MonkeyPatch, when: str
+@pytest.mark.parametrize("more", [[], ["--resume"]])
+@pytest.mark.parametrize("place", ["wijha.jobs.join", "wijha.receipt.write_json", "wijha.ledger.Ledger.remove"])
+def test_a_killed_job_goes_on_whatever_changes_meanwhile(
+    archive: Path,
+    tmp_path: Path,
+    model: Path,
+    read: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    more: list[str],
 ) -> None:
-    out, more = tmp_path / "out", ["--resume"] * (when == "begun with --resume")
+    out = tmp_path / "out"
     assert main(words(archive, out, model)) == 0
-    (archive / "d.txt").write_text("جديد\n", encoding="utf-8")
+    (archive / "d.jsonl").write_text(BAD, encoding="utf-8")
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
-        patch.setattr("wijha.jobs.join", lambda *_: sys.exit())
+        patch.setattr(place, lambda *_: sys.exit())
         main(words(archive, out, model, *more))
+    (archive / "a.jsonl").write_text(BAD + BAD, encoding="utf-8")
+    (archive / "aa.txt").write_text("جديد\n", encoding="utf-8")
     read.clear()
-    with monkeypatch.context() as patch, pytest.raises(SystemExit):
-        patch.setattr("wijha.receipt.write_json", lambda *_: sys.exit())
-        main(words(archive, out, model, "--resume"))  # outputs and quarantine are in place, the receipt is not
     assert main(words(archive, out, model, "--resume")) == 0
-    assert set(read) == {"d.txt"} | ({"a.jsonl", "b.txt", "c.jsonl"} if not more else set())
+    assert set(read) <= {"a.jsonl", "aa.txt", "d.jsonl"} or not more
     assert main(["verify", str(archive), str(out)]) == 0
     done = everything(out)
     assert main(words(archive, out, model, "--restart")) == 0
     assert everything(out) == done
+
+
+def test_an_input_that_goes_leaves_when_its_output_is_removed(
+    archive: Path, tmp_path: Path, model: Path, read: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(words(archive, out, model)) == 0
+    (archive / "a.jsonl").unlink()
+    assert main(words(archive, out, model, "--resume")) == 2
+    assert f"found {out}/a.jsonl; name another OUT or remove it" in capsys.readouterr().err
+    (out / "a.jsonl").unlink()
+    read.clear()
+    assert main(words(archive, out, model, "--resume")) == 0
+    assert not read
+    assert main(["verify", str(archive), str(out)]) == 0
+
+
+def test_an_input_whose_output_is_there_does_not_vanish_from_an_unfinished_job(
+    archive: Path, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(words(archive, out, model)) == 0
+    (archive / "d.txt").write_text("جديد\n", encoding="utf-8")
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr("wijha.jobs.join", lambda *_: sys.exit())
+        main(words(archive, out, model, "--resume"))
+    (archive / "c.jsonl").unlink()
+    before = everything(out)
+    assert main(words(archive, out, model, "--resume")) == 2
+    assert f"found {out}/c.jsonl" in capsys.readouterr().err and everything(out) == before
+
+
+def test_an_output_that_is_spoiled_while_others_are_made_is_not_vouched_for(
+    archive: Path, tmp_path: Path, model: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    assert main(words(archive, out, model)) == 0
+    (archive / "d.txt").write_text("جديد\n", encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr("wijha.jobs.computed", lambda *each: (out / "b.jsonl").write_text("") or computed(*each))
+        assert main(words(archive, out, model, "--resume")) == 0
+    read.clear()
+    assert main(words(archive, out, model, "--resume")) == 0
+    assert read == ["b.txt"]
+    assert main(["verify", str(archive), str(out)]) == 0
+
+
+def test_a_folder_without_a_job_is_none(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = one_file(tmp_path / "first", "نص\n"), one_file(tmp_path / "second", "غير\n")
+    out, job = tmp_path / "out", tmp_path / "out.job"
+    assert main(words(first, out, model)) == 0
+    before = everything(out)
+    job.mkdir()
+    assert main(words(second, out, model, "--resume")) == 2
+    assert "found it made of" in capsys.readouterr().err and everything(out) == before
+    assert not job.exists()
+    job.mkdir()
+    (job / "notes.txt").write_text("mine", encoding="utf-8")
+    assert main(["verify", str(first), str(out)]) == 0
+    assert main(words(first, out, model, "--resume")) == 0
+    assert [path.name for path in job.iterdir()] == ["notes.txt"]
 
 
 def one_file(folder: Path, text: str) -> Path:
@@ -164,7 +241,7 @@ def test_outputs_of_another_file_of_the_same_name_stay(
     for more in ((), ("--resume",)):
         assert main(words(second, out, model, *more)) == 2
         error = capsys.readouterr().err
-        assert error.startswith("error: expected nothing or what ") and error.endswith("with --restart\n")
+        assert error.startswith("error: expected ") and error.endswith("write over everything with --restart\n")
         assert str(tmp_path / "first" / "x.txt") in error and everything(out) == before
     assert main(words(second, out, model, "--restart")) == 0
     assert main(["verify", str(second), str(out)]) == 0
@@ -177,6 +254,8 @@ def test_a_changed_or_moved_input_is_no_other(tmp_path: Path, model: Path, read:
     read.clear()
     assert main(words(moved, out, model, "--resume")) == 0
     assert not read
+    os.utime(moved / "x.txt", (0, 0))  # as a copy has it
+    assert main(words(moved, out, model)) == 0
     (moved / "x.txt").write_text("غير\n", encoding="utf-8")
     assert main(words(moved, out, model)) == 0
     assert main(["verify", str(moved), str(out)]) == 0
@@ -194,11 +273,31 @@ def test_the_receipt_names_the_model_that_info_names(
 
 
 def test_where_the_lines_of_each_input_stand(tmp_path: Path) -> None:
-    lines = [b'{"input": "a"}\n', b'{"input": "a", "line": 2}\n', b'{"input": "b"}\n', b'{"input": "c"}\n', b"{}\n"]
+    lines = [
+        b'{"input": "a"}\n',
+        b'{"input": "a", "line": 2}\n',
+        b'{"input": "b"}\n',
+        b'{"input": "c"}\n',
+        b"[" * 9_999,
+    ]
     path = tmp_path / "q.jsonl"
-    path.write_bytes(b"".join([*lines, lines[2]]))
+    path.write_bytes(b"".join([*lines[:4], lines[2], lines[4]]))
     found = set_aside(path)
-    assert set(found) == {"a", "c", ""}  # those of b lie scattered
+    assert set(found) == {"a", "c"}  # those of b lie scattered, the last line is none and not whole
     assert path.read_bytes()[found["a"].begin : found["a"].end] == lines[0] + lines[1]
-    assert found["c"].lines == 1 and found["c"].end - found["c"].begin == len(lines[3])
+    assert path.read_bytes()[found["c"].begin : found["c"].end] == lines[3]
+    assert found["a"].sha256 == hashlib.sha256(lines[0] + lines[1]).hexdigest()
     assert set_aside(tmp_path / "none") == {}
+
+
+def test_a_place_whose_name_is_no_text_can_be_noted(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, read: list[str]
+) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    Path("x.txt").write_text("نص\n", encoding="utf-8")
+    assert main(words(Path("x.txt"), Path("out.jsonl"), model)) == 0
+    read.clear()
+    assert main(words(Path("x.txt"), Path("out.jsonl"), model, "--resume")) == 0
+    assert not read and "caf\\xe9" in Path("out.jsonl.receipt.json").read_text(encoding="utf-8").replace("\\\\", "\\")
