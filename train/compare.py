@@ -51,8 +51,9 @@ def main() -> None:
             raise InputError(f"expected variants of {arguments.config}, got {', '.join(unknown)}; see the file")
         if not config.evaluate.exists():
             raise InputError(f"expected sentences to score in {config.evaluate}, found none; see {arguments.config}")
-        for variant in config.variants:
-            recipe(config, variant, config.seeds[0], OUTPUT / name)  # a wrong setting is said before hours of training
+        for variant in config.variants:  # what is wrong is said before hours of training
+            run = recipe(config, variant, config.seeds[0], OUTPUT / name)
+            load_examples(config.evaluate, Schema.from_yaml(run.schema))
         for variant in arguments.only:
             for seed in config.seeds:
                 trained(config, variant, seed, OUTPUT / name)
@@ -81,7 +82,10 @@ def recipe(config: CompareConfig, variant: str, seed: int, folder: Path) -> Fine
     """The settings of one run. Raises InputError for those that fine-tuning would refuse."""
     changed = config.settings | config.variants[variant]
     output = str(folder / f"{variant}-{seed}")
-    return load_config(FinetuneConfig, config.base, **changed, seed=seed, output=output)
+    try:
+        return load_config(FinetuneConfig, config.base, **changed, seed=seed, output=output)
+    except InputError as error:
+        raise InputError(f"{error} (as the variant {variant!r} changes it)") from error
 
 
 def compare(config: CompareConfig, folder: Path) -> dict[str, Any]:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-import yaml
-
 from train.tables import SCORES
 from wijha.errors import InputError
+from wijha.files import read_yaml
 
 Config = TypeVar("Config")
 _LARGEST_SEED = 2**32 - 1  # numpy takes no larger one
@@ -252,12 +251,10 @@ def load_config(kind: type[Config], path: Path, /, **overrides: Any) -> Config:
     Raises InputError that lists every unknown key, wrong type, missing setting and contradiction at once.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = read_yaml(path)
     except OSError as error:
         found = "a folder" if path.is_dir() else "none"
         raise InputError(f"expected a config at {path}, found {found}; see configs/ for those that ship") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"expected YAML in {path}, got {str(error).splitlines()[0]}; mend the file") from error
     if not isinstance(raw, dict):
         raise InputError(f"expected settings as `name: value` lines in {path}, got {type(raw).__name__}; see configs/")
     return build(kind, raw | overrides, str(path))

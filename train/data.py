@@ -42,9 +42,18 @@ def load_examples(path: Path, schema: Schema, unlabelled: bool = False) -> list[
 
     Rows without any label are left out, which a line says, or kept where `unlabelled` ones are wanted too; empty rows
     are passed over.
-    Raises InputError that names file and line of the first row without text or with an unknown label.
+    Raises InputError that names file and line of the first row without text or with an unknown label, and how many more
+    there are.
     """
-    rows = [_example(row, number, path, schema) for number, row in filled_rows(path)]
+    rows, problems = list[Example](), list[InputError]()
+    for number, row in filled_rows(path):
+        try:
+            rows.append(_example(row, number, path, schema))
+        except InputError as error:
+            problems.append(error)
+    if problems:
+        more = f" (and {len(problems) - 1:,} more rows)" if len(problems) > 1 else ""
+        raise InputError(f"{problems[0]}{more}")
     examples = [row for row in rows if unlabelled or any(row.labels.values())]
     if not examples:
         raise InputError(f"expected labelled rows in {path}, found none; see data/README.md for the format")
@@ -63,12 +72,24 @@ def filled_rows(path: Path) -> Iterator[tuple[int, Row]]:
 def has_topics(path: Path, schema: Schema) -> bool:
     """Whether the first row of a file has, for every topic of the schema, a label of the schema or none."""
     _, row = next(filled_rows(path), (0, {}))
-    return all(topic in row and row[topic] in (None, "", *schema.label_names) for topic in schema.topic_names)
+    return all(
+        topic in row and (is_empty(row[topic]) or _stripped(row[topic]) in schema.label_names)
+        for topic in schema.topic_names
+    )
 
 
 def is_empty(value: object) -> bool:
     """Whether a cell holds nothing, or white space."""
     return value is None or (isinstance(value, str) and not value.strip())
+
+
+def first_filled(*values: object) -> object:
+    """The first value that is not empty (0 is not); None where all are."""
+    return next((value for value in values if not is_empty(value)), None)
+
+
+def _stripped(value: object) -> object:
+    return value.strip() if isinstance(value, str) else value
 
 
 def _example(row: dict[str, object], number: int, path: Path, schema: Schema) -> Example:
@@ -82,8 +103,8 @@ def _example(row: dict[str, object], number: int, path: Path, schema: Schema) ->
         raise InputError(f"expected a text in {path} line {number}, got {text!r}; drop the row")
     labels: dict[str, str | None] = {}
     for topic in schema.topic_names:
-        value = row[topic]
-        if value in (None, ""):
+        value = _stripped(row[topic])
+        if is_empty(value):
             labels[topic] = None
         elif value in schema.label_names:
             labels[topic] = str(value)
@@ -92,10 +113,10 @@ def _example(row: dict[str, object], number: int, path: Path, schema: Schema) ->
                 f"expected one of {', '.join(schema.label_names)} or nothing as {topic} "
                 f"in {path} line {number}, got {value!r}; mend the label or the schema"
             )
-    name = str(row.get("id") or f"{path.stem}-{number}")
+    name = str(first_filled(row.get("id"), f"{path.stem}-{number}"))
     reserved = {"id", "text", "story", *schema.topic_names}
     fields = {column: str(value) for column, value in row.items() if column not in reserved and value is not None}
-    story = row.get("story") or row.get("group") or row.get("id") or key(text)
+    story = first_filled(row.get("story"), row.get("group"), row.get("id"), key(text))
     return Example(name, text, labels, str(story), fields)
 
 
@@ -125,6 +146,12 @@ def split(examples: Iterable[Example], share: float = 1.0) -> dict[str, list[Exa
         if _point(f"share {example.story}") < share:
             parts[name].append(example)
     return parts
+
+
+def learned_too(held_out: Iterable[Example], train: Iterable[Example]) -> int:
+    """How many of these sentences, by their normalised text, are among those that are trained on."""
+    known = {key(example.text) for example in train}
+    return sum(key(example.text) in known for example in held_out)
 
 
 def label_numbers(examples: Sequence[Example], schema: Schema) -> np.ndarray:

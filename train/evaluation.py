@@ -28,7 +28,7 @@ from scipy.special import softmax
 from train.baselines import KEYWORDS, Baselines
 from train.command import command_line, one_sentence_errors
 from train.confidence import confidence_report, thresholds_of
-from train.data import REAL_NEWS, Example, has_topics, label_numbers, load_examples, split
+from train.data import REAL_NEWS, Example, has_topics, label_numbers, learned_too, load_examples, split
 from train.provenance import run_of
 from train.scores import (
     cell_counts,
@@ -63,7 +63,7 @@ def main() -> None:
 
 def evaluate_model(folder: Path, file: Path | None, blind: bool = False) -> dict[str, Any]:
     """Score the model in `folder` on `file`, print the table, write the JSON beside the model and return it."""
-    classifier = load_model(folder)
+    classifier = Classifier.load(folder)
     schema, labelled = classifier.schema, labelled_sentences(folder, file, classifier.schema)
     if not file:
         print(labelled.note)
@@ -71,18 +71,14 @@ def evaluate_model(folder: Path, file: Path | None, blind: bool = False) -> dict
     if blind:
         words = searched_words("search")
         name, examples = f"{name}-blind", [dataclasses.replace(e, text=blinded(e.text, words)) for e in examples]
-    baselines = Baselines(run_splits(folder, schema)["train"], schema)
+    train = run_splits(folder, schema)["train"]
+    if learned := learned_too(labelled.examples, train):
+        print(f"{learned:,} of {len(examples):,} sentences are among those that {folder} was trained on")
+    baselines = Baselines(train, schema)
     result = {"source": labelled.source, **score(classifier, examples, baselines, development_thresholds(folder))}
     write_json(folder / f"evaluation-{name}.json", result)
     print(score_table(result, f"{folder} on {name if blind else file or name} ({len(examples):,} sentences)"))
     return result
-
-
-def load_model(folder: Path) -> Classifier:
-    """The model in `folder`. Raises InputError for a run's folder, which holds one, and for what is no model."""
-    if (folder / "model" / "config.json").exists():
-        raise InputError(f"expected a model folder, found a run at {folder}; name {folder / 'model'}")
-    return Classifier.load(folder)
 
 
 @dataclasses.dataclass(frozen=True)

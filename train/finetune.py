@@ -30,7 +30,7 @@ from train.command import leave_together, run
 from train.confidence import thresholds_of
 from train.config import FinetuneConfig, as_dict, is_same_run
 from train.curves import curves
-from train.data import Example, encode, load_examples, split
+from train.data import Example, encode, learned_too, load_examples, split
 from train.distill import encode_taught
 from train.evaluation import score
 from train.losses import TopicLoss, label_weights
@@ -50,7 +50,13 @@ CONFIG, CHECKSUMS = "config.json", "checksums.json"
 
 def main() -> None:
     """Command line."""
-    run(__doc__, FinetuneConfig, finetune)
+    run(__doc__, FinetuneConfig, _finetune_and_say)
+
+
+def _finetune_and_say(config: FinetuneConfig) -> None:
+    folder = finetune(config)
+    if PartialState().is_main_process:
+        print(f"\nmodel: {folder}\nnext:  make evaluate MODEL={folder}")
 
 
 def finetune(config: FinetuneConfig) -> Path:
@@ -76,6 +82,8 @@ def finetune(config: FinetuneConfig) -> Path:
         )
     config.output.mkdir(parents=True, exist_ok=True)  # what cannot be written is said before hours of work
     print(describe_data(files, config.optional_data, splits), flush=True)
+    if leaked := learned_too(splits["development"] + splits["test"], splits["train"]):
+        print(f"{leaked:,} sentences to score on are trained on too: give each such pair one `story`", flush=True)
     read = inputs(config)
     sizes = {name: len(rows) for name, rows in splits.items()}
     trained_on: dict[str, Any] = {
@@ -90,7 +98,6 @@ def finetune(config: FinetuneConfig) -> Path:
     folder = config.output / "model"
     if PartialState().is_main_process:
         finish(folder, as_dict(config), splits, trained_on)
-        print(f"\nmodel: {folder}\nnext:  make evaluate MODEL={folder}")
     leave_together()
     return folder
 

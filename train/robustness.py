@@ -17,7 +17,7 @@ import numpy as np
 
 from train.command import command_line, one_sentence_errors
 from train.data import Example, load_examples, split
-from train.evaluation import load_model, run_data
+from train.evaluation import run_data
 from train.perturbations import LOOSE, NOISE, SPELLINGS, Change, changed
 from train.scores import intervals, resampling_weights
 from train.tables import markdown
@@ -43,7 +43,7 @@ def main() -> None:
 
 def measure(folder: Path, file: Path | None = None, rows: int | None = None, seed: int = 13) -> dict[str, Any]:
     """Measure every change, write robustness.json into `folder` and return it."""
-    classifier = load_model(folder)
+    classifier = Classifier.load(folder)
     sources = [file] if file else [path for path in run_data(folder) if path.exists()]
     examples = [example for path in sources for example in load_examples(path, classifier.schema)]
     examples = spread(examples if file else split(examples)["test"], rows)

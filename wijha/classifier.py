@@ -201,6 +201,8 @@ def read_settings(folder: Path) -> dict[str, Any]:
         raise InputError(f"expected a model folder with config.json, found none at {folder}; see --model") from error
     except ValueError as error:
         raise InputError(f"expected JSON in {path}, got a broken file; copy or train the model again") from error
+    if (folder / "model" / "config.json").exists():
+        raise InputError(f"expected a model folder, found a run at {folder}; name {folder / 'model'}")
     if not isinstance(config, dict) or not isinstance(config.get(SETTINGS), dict):
         raise InputError(f"expected a model trained by wijha in {folder}, its config.json has no {SETTINGS!r} part")
     return dict(config[SETTINGS])

@@ -10,6 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import yaml
+
+from wijha.errors import InputError
+
 
 def create(path: Path) -> BinaryIO:
     """A new file to write to; what stood there goes, so that nothing is ever written through a link."""
@@ -68,3 +72,29 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+class _Unique(yaml.SafeLoader):
+    """Refuses a name that stands twice in a mapping, where YAML takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = set()
+        for key, _ in node.value:
+            name = self.construct_object(key, deep=True)
+            if name in names:
+                raise yaml.constructor.ConstructorError(problem=f"{name!r} a second time", problem_mark=key.start_mark)
+            names.add(name)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds. Raises OSError where it cannot be read, InputError for what is no YAML in UTF-8."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), _Unique)
+    except UnicodeDecodeError as error:
+        raise InputError(f"expected YAML in UTF-8 in {path}, found another encoding; convert it") from error
+    except yaml.MarkedYAMLError as error:
+        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise InputError(f"expected YAML in {path}{line}, found {error.problem}; mend the file") from error
+    except (yaml.YAMLError, ValueError, TypeError) as error:  # a character or a date that is none, a list as a name
+        raise InputError(f"expected YAML in {path}, got {str(error).splitlines()[0]}; mend the file") from error

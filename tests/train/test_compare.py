@@ -148,8 +148,14 @@ def test_a_wrong_setting_is_said_before_any_training(
 ) -> None:
     folder = config.base.parent
     chosen = yaml.safe_load((folder / "pair.yaml").read_text(encoding="utf-8"))
+    columns = ",".join(SCHEMA.topic_names)
+    (folder / "misspelt.csv").write_text(f"text,{columns}\nنص,favour,,,\n", encoding="utf-8")
     for change, said in (
-        ({"variants": {"good": {}, "bad": {"batches": 3}}}, "unknown setting 'batches'"),
+        (
+            {"variants": {"good": {}, "bad": {"batches": 3}}},
+            "'batches'; mend the file (as the variant 'bad'",
+        ),
+        ({"evaluate": str(folder / "misspelt.csv")}, "line 2, got 'favour'"),
         ({"variants": {"good": {}, "bad": {"kind": "x"}}}, "unknown setting 'kind'"),
         ({"variants": {"a": {"seed": 3}, "b": {}}}, "settings and variants must leave seed to the comparison"),
         ({"settings": {"output": "runs/a"}}, "settings and variants must leave output to the comparison"),

@@ -106,7 +106,12 @@ def test_one_value_is_a_list_of_one() -> None:
     ("content", "sentence"),
     [
         (None, "expected a config at"),
-        ("a: [", "expected YAML in"),
+        ("a: [", "expected YAML in .*x.yaml line 1, found expected the node content"),
+        ("b: 1\n\ta: 2", r"x.yaml line 2, found found character '\\t' that cannot start any token; mend the file"),
+        ("a: 1\nb: {c: 1, c: 2}", "x.yaml line 2, found 'c' a second time; mend the file"),
+        ("a: 2024-13-01", "expected YAML in .*x.yaml, got month must be in 1..12"),
+        ("[1]: 2", "expected YAML in .*x.yaml"),
+        ("a: \x00", "expected YAML in .*x.yaml, got unacceptable character"),
         ("- a", "expected settings as"),
         ("", "expected settings"),
     ],
@@ -117,6 +122,13 @@ def test_not_a_config(tmp_path: Path, content: str | None, sentence: str) -> Non
         path.write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=sentence):
         load_config(FinetuneConfig, path)
+
+
+def test_another_encoding_is_called_that(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("مدينة: القدس", encoding="cp1256")
+    for read in (lambda path: load_config(FinetuneConfig, path), Schema.from_yaml):
+        with pytest.raises(InputError, match=r"expected YAML in UTF-8 in .*x.yaml, found another encoding; convert it"):
+            read(tmp_path / "x.yaml")
 
 
 def test_a_folder_is_called_one(tmp_path: Path) -> None:

@@ -303,11 +303,22 @@ def test_labels_are_hidden_from_annotators(tmp_path: Path, kind: str, name: str)
         import_file(tmp_path / name, tmp_path / "back.jsonl", OTHER)
 
 
+@pytest.mark.parametrize(("kind", "name"), [("label-studio", "tasks.json"), ("doccano", "tasks.jsonl")])
+def test_a_row_without_an_id_comes_back_into_the_split_that_it_had(tmp_path: Path, kind: str, name: str) -> None:
+    rows = [{column: value for column, value in row.items() if column not in ("id", "story")} for row in OTHER_ROWS]
+    source = lines(tmp_path / "rows.jsonl", rows)
+    export_file(source, tmp_path / name, OTHER, kind, with_labels=True)
+    import_file(tmp_path / name, tmp_path / "back.jsonl", OTHER)
+    before, after = (load_examples(path, OTHER) for path in (source, tmp_path / "back.jsonl"))
+    assert [row.story for row in after] == [row.story for row in before]
+
+
 def test_a_parquet_table_with_real_dates_becomes_tasks(tmp_path: Path) -> None:
     write_rows([{"text": TEXTS[0], "date": date(2024, 5, 1)}], tmp_path / "rows.parquet")
     export_file(tmp_path / "rows.parquet", tmp_path / "tasks.json", OTHER, "label-studio")
     [made] = json.loads((tmp_path / "tasks.json").read_text(encoding="utf-8"))
-    assert made == {"data": {"source_id": "rows-1", "text": TEXTS[0], "date": "2024-05-01"}}
+    data = {"source_id": "rows-1", "text": TEXTS[0], "date": "2024-05-01", "story": key(TEXTS[0])}
+    assert made == {"data": data}
 
 
 def test_label_studio_shows_arabic_and_returns_our_names(tmp_path: Path) -> None:

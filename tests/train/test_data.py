@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from train.data import UNLABELLED, encode, load_examples, split, split_of
+from train.data import UNLABELLED, encode, has_topics, learned_too, load_examples, split, split_of
 from wijha import InputError, Schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +48,30 @@ def test_a_row_without_a_story_keeps_its_split_whatever_stands_before_it(tmp_pat
 def test_bad_rows_are_named_by_line(tmp_path: Path, row: dict[str, object], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         load_examples(_write(tmp_path / "a.jsonl", row), SCHEMA)
+
+
+def test_how_many_rows_are_wrong_is_said(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.jsonl", ROW, *[ROW | {"jerusalem_status": "pro"}] * 3)
+    with pytest.raises(InputError, match=r"line 2, got 'pro'; mend the label or the schema \(and 2 more rows\)"):
+        load_examples(path, SCHEMA)
+
+
+def test_blanks_around_a_label_are_none_of_it(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.jsonl", ROW | {"jerusalem_status": " favor\t", "political_settlement": " "})
+    labels = load_examples(path, SCHEMA)[0].labels
+    assert labels["jerusalem_status"] == "favor" and labels["political_settlement"] is None
+    assert has_topics(path, SCHEMA)
+
+
+def test_nought_is_an_id(tmp_path: Path) -> None:
+    example = load_examples(_write(tmp_path / "a.jsonl", ROW | {"id": 0, "story": ""}), SCHEMA)[0]
+    assert (example.id, example.story) == ("0", "0")
+
+
+def test_what_is_held_out_and_learned_too_is_counted(tmp_path: Path) -> None:
+    rows = [ROW | {"id": str(number), "text": text} for number, text in enumerate(("هدنة", "هُدنــة ", "قمة"))]
+    first, *others = load_examples(_write(tmp_path / "a.jsonl", *rows), SCHEMA)
+    assert learned_too(others, [first]) == 1 and learned_too([first], []) == 0
 
 
 def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,6 +40,8 @@ def test_scores_beside_baselines_are_written_and_printed(
     confusion = np.array(list(result["systems"]["model"]["confusion"].values()))
     assert confusion.sum() == 240 and confusion[0, 0].sum() == 50
     table = capsys.readouterr().out
+    trained = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]["sentences"]["train"]
+    assert table.startswith(f"{trained} of 60 sentences are among those that {folder} was trained on\n")
     shown = f"{result['systems']['model']['scores']['favg3']:.3f}"
     assert "tfidf_logistic_regression" in table and shown in table
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ from transformers import pipeline
 
 from wijha import Classifier, InputError
 from wijha.batching import WINDOW
+from wijha.classifier import read_settings, softmax
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +57,20 @@ def test_stock_pipeline_gives_the_same_logits(model: Path, classifier: Classifie
         device="cpu",
         top_k=None,
         function_to_apply="none",
+        truncation=True,
         dtype=torch.float32,
     )
-    ours = classifier.logits(texts).reshape(len(texts), -1)
-    for numbers, scored in zip(ours, stock(texts), strict=True):
+    texts.append(texts[0] * 200)
+    names, temperatures = classifier.schema.id2label, read_settings(model)["temperatures"]
+    said = zip(
+        classifier.logits(texts).reshape(len(texts), -1), classifier.probabilities(texts), stock(texts), strict=True
+    )
+    for ours, probabilities, scored in said:
         by_name = {entry["label"]: entry["score"] for entry in scored}
-        names = classifier.schema.id2label
-        assert [by_name[names[i]] for i in range(len(names))] == pytest.approx(numbers.tolist(), abs=1e-4)
+        assert [by_name[names[i]] for i in range(len(names))] == pytest.approx(ours.tolist(), abs=1e-4)
+        for topic, row in zip(classifier.schema.topic_names, probabilities, strict=True):
+            raw = np.array([by_name[f"{topic}/{label}"] for label in classifier.schema.label_names])
+            assert softmax(raw / temperatures[topic]) == pytest.approx(row, abs=1e-4)
 
 
 def test_not_a_text_is_refused(classifier: Classifier) -> None:
@@ -75,6 +84,20 @@ def test_not_a_text_is_refused(classifier: Classifier) -> None:
 def test_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a model folder with config"):
         Classifier.load(tmp_path / "nothing")
+
+
+def test_a_run_is_told_from_its_model(model: Path) -> None:
+    with pytest.raises(InputError, match=f"found a run at {model.parent}; name {model}$"):
+        Classifier.load(model.parent)
+
+
+def test_a_model_that_is_closed_to_this_user(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "model.safetensors")
+
+    monkeypatch.setattr("wijha.reader.load_runtime", closed)
+    with pytest.raises(InputError, match=r"expected to read model.safetensors, found it closed to this user; open it"):
+        Classifier.load(model)
 
 
 def test_encoder_is_not_a_model(encoder: Path) -> None:

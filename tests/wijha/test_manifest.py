@@ -39,6 +39,13 @@ def test_a_run_ends_with_a_manifest_of_what_loading_reads(model: Path, sealed: P
     assert Classifier.load(sealed).runtime_name.startswith("torch")
 
 
+def test_whoever_may_read_the_config_may_read_the_weights(folder: Path) -> None:
+    (folder / "model.safetensors").chmod(0o600)
+    (folder / "config.json").chmod(0o644)
+    write_manifest(folder)
+    assert (folder / "model.safetensors").stat().st_mode & 0o777 == 0o644
+
+
 def test_every_flipped_bit_is_caught_and_its_file_named(folder: Path) -> None:
     numbers, listed = random.Random(5), check_manifest(folder)
     assert listed

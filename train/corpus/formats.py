@@ -8,7 +8,7 @@ from typing import Any
 
 from train.corpus.label_studio import Export, read_export
 from train.corpus.problems import refuse
-from train.data import filled_rows, is_empty
+from train.data import filled_rows, first_filled, is_empty
 from wijha.errors import InputError
 from wijha.records import Row, write_rows
 from wijha.schema import Schema
@@ -104,9 +104,9 @@ def _imported(
     if not isinstance(row["text"], str):
         raise InputError(f"its {name_of_text} is {row['text']!r:.60}, not a text")
     labels = {topic: _label(row.pop(topic, None), topic, known, schema, fill) for topic in schema.topic_names}
-    theirs = row.get(SOURCE_ID) or row.get("id")
-    own = {"id": str(theirs or name), "text": row["text"].strip(), **labels}
-    if not (theirs or row.get("story") or row.get("group")):
+    theirs = first_filled(row.get(SOURCE_ID), row.get("id"))
+    own = {"id": str(first_filled(theirs, name)), "text": row["text"].strip(), **labels}
+    if first_filled(theirs, row.get("story"), row.get("group")) is None:
         own["story"] = key(own["text"])  # a line number would move the row between splits
     return own | {column: value for column, value in row.items() if column not in (*own, SOURCE_ID)}
 

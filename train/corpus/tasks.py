@@ -8,10 +8,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from train.corpus.formats import SOURCE_ID
+from train.data import first_filled
 from wijha.errors import InputError
 from wijha.files import write_json, write_text
 from wijha.records import Row, read_rows, write_rows
 from wijha.schema import Schema
+from wijha.text import key
 
 
 def export_file(source: Path, output: Path, schema: Schema, kind: str, with_labels: bool = False) -> int:
@@ -23,9 +25,11 @@ def export_file(source: Path, output: Path, schema: Schema, kind: str, with_labe
     for number, row in read_rows(source):
         if not str(row.get("text") or "").strip():
             raise InputError(f"expected a text in {source} line {number}, found {row.get('text')!r}; drop the row")
-        name = str(row.get("id") or f"{source.stem}-{number}")
+        name = str(first_filled(row.get("id"), f"{source.stem}-{number}"))
         hidden = {"id", "readers", *schema.topic_names}
-        data = {SOURCE_ID: name, **{key: value for key, value in row.items() if key not in hidden}}
+        data = {SOURCE_ID: name, **{column: value for column, value in row.items() if column not in hidden}}
+        if first_filled(*(row.get(column) for column in ("id", "story", "group"))) is None:
+            data["story"] = key(str(row["text"]))  # by which it is split; the name made up here must not be
         labels = {topic: row[topic] for topic in schema.topic_names if row.get(topic)} if with_labels else {}
         rows.append((data, labels))
     if not rows:

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from train.command import command_line, one_sentence_errors
-from train.evaluation import labelled_sentences, load_model
+from train.evaluation import labelled_sentences
 from train.provenance import run_of
 from train.report import measures, plots
 from train.report.compare import compare
 from train.report.errors import EXPLAINED, SHOWN, challenge_pairs, mistakes
 from train.report.scored import Scored, score_sentences
 from train.tables import HEADLINE
+from wijha.classifier import Classifier
 from wijha.files import write_text
 from wijha.pages import render
 
@@ -40,8 +41,8 @@ def main() -> None:
 
 def report(folder: Path, against: Path | None = None, data: Path | None = None) -> Path:
     """Write MODEL/report.html and return its path. Raises InputError for what is not as expected, before it does."""
-    classifier = load_model(folder)
-    other = load_model(against) if against else None
+    classifier = Classifier.load(folder)
+    other = Classifier.load(against) if against else None
     labelled = labelled_sentences(folder, data, classifier.schema)
     scored = score_sentences(classifier, labelled.examples)
     comparison = None
