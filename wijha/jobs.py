@@ -26,13 +26,12 @@ from wijha.joining import join
 from wijha.ledger import Entry, Ledger, UnfinishedError, writing
 from wijha.paths import Pair, Places
 from wijha.predict import added_columns, computed, named
-from wijha.receipt import Receipt, Rows, total
+from wijha.receipt import Kept, Receipt, Rows, total
 from wijha.records import Row, row_count, suffix_of
 from wijha.signals import handled
 from wijha.surplus import check_free
 from wijha.writing import encode, without_rows
 
-_TELLING = ("column", "articles", "strict", "runtime")  # of the options, those that tell what the outputs hold
 States = dict[Pair, dict[str, Any]]  # the inputs in order, each as it was when the job began
 
 
@@ -78,35 +77,16 @@ def run(
     UnfinishedError when that is found behind finished chunks or the disk is full, and passes Interrupted on; after both
     `resume` goes on and gives the very same bytes.
     """
-    model, settings = model_state(classifier.folder), asdict(options) | {"runtime": classifier.runtime_name}
-    made_with = {"wijha": __version__, "model": model, "options": {name: settings[name] for name in _TELLING}}
+    made_with = _made_with(classifier, options)
     options = replace(options, added=_added(options, classifier))
     with_rows = [look(pair.source, options) for pair in pairs]
     if not any(with_rows):
         raise InputError(f"expected rows with text in {pairs[0].source}, found none; check the file")
     with closing(Ledger(places.job)) as ledger:
-        with writing(places.job):
-            ledger.hold()
-        _check_choice(ledger, resume or restart)
-        begun, receipt = dict(zip(pairs, input_states(pairs), strict=True)), Receipt.read(places)
-        check_free(pairs, places, receipt.gone())
-        if not (restart or ledger.unfinished):
-            receipt.check_sources(begun)
-        kept = receipt.done(begun, made_with) if resume else {}
-        todo = {pair: state for pair, state in begun.items() if pair not in kept}
-        settings["outputs"] = {pair.name: pair.suffix for pair in todo}
-        identity = {"inputs": list(todo.values()), "model": model, "options": settings}
-        with writing(places.job):
-            ledger.open(identity, resume, {pair.name for pair in kept})
+        plan = _begun(ledger, pairs, places, made_with, resume, restart)
         try:
-            _work(ledger, todo, places, classifier, options)
-            with writing(places.job):
-                join(ledger, pairs, kept, places)
-            rows = {pair: before.rows for pair, before in kept.items()} | _rows(ledger, todo)
-            with writing(places.receipt):
-                receipt.write(begun, made_with, rows, kept)
-            with writing(places.job):
-                ledger.remove()
+            _work(ledger, plan.todo, places, classifier, options)
+            rows = _finish(ledger, plan, places)
         except Interrupted as stop:
             stop.note = f"stopped: {_so_far(ledger):,} rows are safe in {places.job}; go on with --resume"
             raise
@@ -117,7 +97,71 @@ def run(
                 ledger.remove()
                 raise
             raise UnfinishedError(f"{error}; {_how_to_go_on(finished, places, len(pairs))}") from error
-    return Counts(*total(rows.values()), len(kept))
+    return Counts(*total(rows.values()), len(plan.kept))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a job is made of."""
+
+    states: States
+    made_with: dict[str, Any]
+    receipt: Receipt
+    kept: dict[Pair, Kept]
+    """The inputs that an earlier job did."""
+
+    @property
+    def todo(self) -> States:
+        """The others."""
+        return {pair: state for pair, state in self.states.items() if pair not in self.kept}
+
+    @property
+    def telling(self) -> dict[str, Any]:
+        """What tells what the outputs hold, whatever the size of the chunks."""
+        options = {name: value for name, value in self.made_with["options"].items() if name != "chunk_rows"}
+        return self.made_with | {"options": options}
+
+
+def _made_with(classifier: Classifier, options: Options) -> dict[str, Any]:
+    """The software, the model and the options."""
+    chosen = {name: value for name, value in asdict(options).items() if name != "added"}
+    return {
+        "wijha": __version__,
+        "model": model_state(classifier.folder),
+        "options": chosen | {"runtime": classifier.runtime_name},
+    }
+
+
+def _begun(
+    ledger: Ledger, pairs: Sequence[Pair], places: Places, made_with: dict[str, Any], resume: bool, restart: bool
+) -> _Plan:
+    """Look, with the lock held, at what is there, and begin a job or go on with one."""
+    with writing(places.job):
+        ledger.hold()
+    _check_choice(ledger, resume or restart)
+    plan = _Plan(dict(zip(pairs, input_states(pairs), strict=True)), made_with, Receipt.read(places), {})
+    check_free(pairs, places, plan.receipt.gone())
+    if not (restart or ledger.unfinished):
+        plan.receipt.check_sources(plan.states)
+    if resume:
+        plan = replace(plan, kept=plan.receipt.done(plan.states, plan.telling))
+    options = made_with["options"] | {"outputs": {pair.name: pair.suffix for pair in plan.todo}}
+    with writing(places.job):
+        identity = made_with | {"options": options, "inputs": list(plan.todo.values())}
+        ledger.open(identity, resume, {pair.name for pair in plan.kept})
+    return plan
+
+
+def _finish(ledger: Ledger, plan: _Plan, places: Places) -> dict[Pair, Rows]:
+    """The parts become outputs, and a receipt says so; what became of the rows of each input."""
+    with writing(places.job):
+        join(ledger, list(plan.states), plan.kept, places)
+    rows = {pair: before.rows for pair, before in plan.kept.items()} | _rows(ledger, plan.todo)
+    with writing(places.receipt):
+        plan.receipt.write(plan.states, plan.telling, rows, plan.kept)
+    with writing(places.job):
+        ledger.remove()
+    return rows
 
 
 def _check_choice(ledger: Ledger, chosen: bool) -> None:

@@ -111,7 +111,7 @@ class Ledger:
         before, now = self._identity(), json.loads(json.dumps(identity))
         was, are = ({state["name"]: state for state in each.get("inputs") or ()} for each in (before, now))
         options = [_of_inputs(each.get("options"), was.keys() & are.keys()) for each in (before, now)]
-        changed = [name for name in ("model",) if before.get(name) != now[name]]
+        changed = [name for name in ("wijha", "model") if before.get(name) != now.get(name)]
         changed += ["options"] if options[0] != options[1] else []
         if changed:
             raise self._other(" and ".join(changed), _differences(*options))
