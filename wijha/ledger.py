@@ -74,7 +74,7 @@ class Ledger:
     @property
     def unfinished(self) -> bool:
         """Whether the folder holds a job."""
-        return bool(self._identity())
+        return (self.folder / "job.json").exists()
 
     def hold(self) -> None:
         """Take the lock. Raises InputError when another process has it."""
@@ -109,6 +109,8 @@ class Ledger:
     def _fitting(self, identity: dict[str, Any], kept: Collection[str]) -> set[str]:
         """Names of the inputs that are as they were when the unfinished job began."""
         before, now = self._identity(), json.loads(json.dumps(identity))
+        if not before:
+            raise self._other("job.json", "one that cannot be read")
         was, are = ({state["name"]: state for state in each.get("inputs") or ()} for each in (before, now))
         options = [_of_inputs(each.get("options"), was.keys() & are.keys()) for each in (before, now)]
         changed = [name for name in ("wijha", "model") if before.get(name) != now.get(name)]

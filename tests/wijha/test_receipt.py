@@ -205,6 +205,21 @@ def test_an_output_that_is_spoiled_while_others_are_made_is_not_vouched_for(
     assert main(["verify", str(archive), str(out)]) == 0
 
 
+def test_a_job_that_cannot_be_read_is_not_thrown_away(
+    archive: Path, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, job = tmp_path / "out", tmp_path / "out.job"
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr("wijha.jobs.join", lambda *_: sys.exit())
+        main(words(archive, out, model))
+    (job / "job.json").write_text("{", encoding="utf-8")
+    before = {path: path.read_bytes() for path in job.iterdir()}
+    for more, said in (((), "go on with --resume or begin again"), (("--resume",), "found one that cannot be read; go back")):
+        assert main(words(archive, out, model, *more)) == 2
+        assert said in capsys.readouterr().err and {path: path.read_bytes() for path in job.iterdir()} == before
+    assert main(words(archive, out, model, "--restart")) == 0
+
+
 def test_a_folder_without_a_job_is_none(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = one_file(tmp_path / "first", "نص\n"), one_file(tmp_path / "second", "غير\n")
     out, job = tmp_path / "out", tmp_path / "out.job"
