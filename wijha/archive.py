@@ -120,7 +120,7 @@ class TopicChart:
     @classmethod
     def of(cls, topic: str, archive: Archive, texts: Texts) -> TopicChart:
         """Lay out the counts of one topic."""
-        cells, periods, name = archive.cells[topic], archive.periods, topic.replace("_", " ")
+        cells, periods, name = archive.cells[topic], archive.periods, _heading(topic, archive.schema)
         found = {cell.label for cell in cells}
         labels = {label: colour for label, colour in _colours(archive.schema).items() if label in found}
         count = sum(cell.count for cell in cells)
@@ -130,6 +130,12 @@ class TopicChart:
             totals.append({"label": label, "share": point["count"] / count, "colour": colour, **point})
         bars, columns = _columns(name, labels, cells, periods, texts)
         return cls(name, labels, totals, bars, columns, _outlets(name, archive.schema.polar, cells, periods, texts))
+
+
+def _heading(topic: str, schema: Schema) -> str:
+    """The topic as its schema calls it, in both languages, where there is one."""
+    known = next((each for each in schema.topics if each.name == topic), None)
+    return f"{known.english or topic.replace('_', ' ')} {known.arabic}".strip() if known else topic.replace("_", " ")
 
 
 def _colours(schema: Schema) -> dict[str, int]:

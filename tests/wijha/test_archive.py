@@ -198,7 +198,7 @@ def test_the_command_reads_a_folder(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 SCHEMA = {
-    "topics": [{"name": "settlement"}],
+    "topics": [{"name": "settlement", "english": "A settlement", "arabic": "تسوية"}],
     "labels": [{"name": name} for name in ("it's off", "yes", "no", "maybe")],
     "polar": ["yes", "no"],
 }
@@ -216,7 +216,7 @@ def test_the_labels_are_those_of_the_model(tmp_path: Path, other_labels: Path) -
     (tmp_path / "config.json").write_text(json.dumps({"wijha": {"schema": SCHEMA}}), encoding="utf-8")
     assert main(["report", str(other_labels), str(tmp_path / "page.html"), "--model", str(tmp_path)]) == 0
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "settlement: off" not in page and "more yes" in page and "favor" not in page
+    assert ">A settlement تسوية</h2>" in page and "more yes" in page and "favor" not in page
     found = read_archive(other_labels, Selection(), schema=Schema.from_dict(SCHEMA, "here"))
     assert found.present == {"settlement": 180}
     chart = archive.TopicChart.of("settlement", found, archive.Texts())

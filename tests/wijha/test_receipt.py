@@ -214,7 +214,10 @@ def test_a_job_that_cannot_be_read_is_not_thrown_away(
         main(words(archive, out, model))
     (job / "job.json").write_text("{", encoding="utf-8")
     before = {path: path.read_bytes() for path in job.iterdir()}
-    for more, said in (((), "go on with --resume or begin again"), (("--resume",), "found one that cannot be read; go back")):
+    for more, said in (
+        ((), "go on with --resume or begin again"),
+        (("--resume",), "found one that cannot be read; go back"),
+    ):
         assert main(words(archive, out, model, *more)) == 2
         assert said in capsys.readouterr().err and {path: path.read_bytes() for path in job.iterdir()} == before
     assert main(words(archive, out, model, "--restart")) == 0
