@@ -25,15 +25,15 @@ def run(description: str | None, kind: type[Config], recipe: Callable[..., Any],
     for name, keywords in options.items():
         parser.add_argument(f"--{name}", **keywords)
     arguments, rest = parser.parse_known_args()
-    logging.set_verbosity_error()  # the run's own bar and tables are what a user needs to see
-    logging.disable_progress_bar()
     with one_sentence_errors():
         config = load_config(kind, arguments.config, **overrides(rest))
         recipe(config, **{name: getattr(arguments, name) for name in options})
 
 
 def command_line(description: str | None) -> argparse.ArgumentParser:
-    """A parser whose help is a module's docstring as it stands."""
+    """A parser whose help is a module's docstring as it stands; what transformers says beside a recipe goes."""
+    logging.set_verbosity_error()  # the run's own bar and tables are what a user needs to see
+    logging.disable_progress_bar()
     return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
