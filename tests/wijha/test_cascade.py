@@ -175,7 +175,7 @@ def test_a_file_that_the_system_does_not_give_is_one_sentence(folder: Path, monk
         raise PermissionError(13, "Permission denied", str(folder / "config.json"))
 
     monkeypatch.setattr("wijha.classifier.check_manifest", refused)
-    with pytest.raises(InputError, match=r"expected a whole model in .*, got: .*Permission denied.*config\.json"):
+    with pytest.raises(InputError, match=r"expected to read .*config\.json, found it closed to this user; open it"):
         Classifier.load(folder)
 
 

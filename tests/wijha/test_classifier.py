@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import shutil
 from pathlib import Path
@@ -89,15 +88,6 @@ def test_missing_folder(tmp_path: Path) -> None:
 def test_a_run_is_told_from_its_model(model: Path) -> None:
     with pytest.raises(InputError, match=f"found a run at {model.parent}; name {model}$"):
         Classifier.load(model.parent)
-
-
-def test_a_model_that_is_closed_to_this_user(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def closed(*_: object, **__: object) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied", "model.safetensors")
-
-    monkeypatch.setattr("wijha.reader.load_runtime", closed)
-    with pytest.raises(InputError, match=r"expected to read model.safetensors, found it closed to this user; open it"):
-        Classifier.load(model)
 
 
 def test_encoder_is_not_a_model(encoder: Path) -> None:
