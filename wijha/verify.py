@@ -22,6 +22,7 @@ from wijha.surplus import check_outputs
 from wijha.writing import as_text, defuse, finite
 
 _END: Any = None
+_AGAIN = "run wijha predict again with --restart"
 _IDENTITY = ("id", "document", "sentence")
 _SHOWN: dict[str, Callable[[Any], Any]] = {".jsonl": finite, ".csv": defuse, ".parquet": as_text}
 Key = tuple[str, ...]
@@ -58,7 +59,7 @@ def verify(pairs: Sequence[Pair], places: Places, options: Options) -> Counts:
     if extra := next(quarantine, _END):
         raise InputError(
             f"expected {quarantined:,} rows in {places.quarantine}, found one more: "
-            f"{extra.get('input')} line {extra.get('line')}; run predict again"
+            f"{extra.get('input')} line {extra.get('line')}; {_AGAIN}"
         )
     return Counts(rows_in, rows_out, quarantined)
 
@@ -74,7 +75,7 @@ def _output(path: Path, column: str, suffix: str) -> Iterator[tuple[int, Key]]:
     names = [_SHOWN[suffix](name) for name in (column, *_IDENTITY)]
     for number, (_, row) in enumerate(read_rows(path), 1):
         if not any(value and name.endswith("_stance") for name, value in row.items()):
-            raise InputError(f"expected a stance in {path} row {number}, found none; run wijha predict again")
+            raise InputError(f"expected a stance in {path} row {number}, found none; {_AGAIN}")
         yield number, _key(row, names, suffix)
 
 
@@ -93,13 +94,13 @@ def _same_entry(found: dict[str, Any] | None, wanted: dict[str, Any], places: Pl
     if found != json.loads(json.dumps(wanted)):
         raise InputError(
             f"expected {wanted['input']} line {wanted['line']} in {places.quarantine}, "
-            f"found {'its end' if found is None else 'another entry'}; run predict again"
+            f"found {'its end' if found is None else 'another entry'}; {_AGAIN}"
         )
 
 
 def _same_row(found: tuple[int, Key] | None, number: int, wanted: Key, pair: Pair, options: Options) -> None:
     if found is None:
-        raise InputError(f"expected {pair.source} line {number} in {pair.target}, it is missing; run predict again")
+        raise InputError(f"expected {pair.source} line {number} in {pair.target}, it is missing; {_AGAIN}")
     place, key = found
     if key == wanted:
         return
@@ -107,14 +108,14 @@ def _same_row(found: tuple[int, Key] | None, number: int, wanted: Key, pair: Pai
     if 0 < belongs < place:
         raise _surplus(found, pair, options)
     what = "it is missing" if belongs else "it is changed"
-    raise InputError(f"expected {pair.source} line {number} as row {place} of {pair.target}, {what}; run predict again")
+    raise InputError(f"expected {pair.source} line {number} as row {place} of {pair.target}, {what}; {_AGAIN}")
 
 
 def _surplus(found: tuple[int, Key], pair: Pair, options: Options) -> InputError:
     place, key = found
     _, line = _place_of(key, pair, options)
     what = f"{pair.source} line {line} a second time" if line else "a row that is in no input"
-    return InputError(f"expected every row once in {pair.target}, found {what} as row {place}; run predict again")
+    return InputError(f"expected every row once in {pair.target}, found {what} as row {place}; {_AGAIN}")
 
 
 def _place_of(key: Key, pair: Pair, options: Options) -> tuple[int, int]:
