@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import yaml
 from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -17,6 +16,7 @@ from tokenizers import normalizers
 
 from train.data import Example, label_numbers
 from train.tokenizer import OURS, normalization_steps
+from wijha.files import read_yaml
 from wijha.schema import Schema
 
 KEYWORDS = Path("configs/keywords.yaml")
@@ -31,7 +31,7 @@ class Baselines:
         if not train:
             return
         self.predictors["tfidf_logistic_regression"] = TfidfModel(train, schema).predict
-        patterns = yaml.safe_load(KEYWORDS.read_text(encoding="utf-8")) if KEYWORDS.exists() else {}
+        patterns = read_yaml(KEYWORDS) if KEYWORDS.exists() else {}
         if set(schema.topic_names) <= set(patterns):
             self.predictors["keyword_rules"] = fit_keywords(train, schema, patterns)
 

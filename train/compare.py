@@ -51,9 +51,9 @@ def main() -> None:
             raise InputError(f"expected variants of {arguments.config}, got {', '.join(unknown)}; see the file")
         if not config.evaluate.exists():
             raise InputError(f"expected sentences to score in {config.evaluate}, found none; see {arguments.config}")
-        for variant in config.variants:  # what is wrong is said before hours of training
-            run = recipe(config, variant, config.seeds[0], OUTPUT / name)
-            load_examples(config.evaluate, Schema.from_yaml(run.schema))
+        runs = [recipe(config, variant, config.seeds[0], OUTPUT / name) for variant in config.variants]
+        for schema in {run.schema for run in runs}:  # what is wrong is said before hours of training
+            load_examples(config.evaluate, Schema.from_yaml(schema))
         for variant in arguments.only:
             for seed in config.seeds:
                 trained(config, variant, seed, OUTPUT / name)

@@ -73,7 +73,7 @@ def has_topics(path: Path, schema: Schema) -> bool:
     """Whether the first row of a file has, for every topic of the schema, a label of the schema or none."""
     _, row = next(filled_rows(path), (0, {}))
     return all(
-        topic in row and (is_empty(row[topic]) or _stripped(row[topic]) in schema.label_names)
+        topic in row and (is_empty(row[topic]) or stripped(row[topic]) in schema.label_names)
         for topic in schema.topic_names
     )
 
@@ -88,7 +88,8 @@ def first_filled(*values: object) -> object:
     return next((value for value in values if not is_empty(value)), None)
 
 
-def _stripped(value: object) -> object:
+def stripped(value: object) -> object:
+    """A text without the white space around it; anything else as it is."""
     return value.strip() if isinstance(value, str) else value
 
 
@@ -103,7 +104,7 @@ def _example(row: dict[str, object], number: int, path: Path, schema: Schema) ->
         raise InputError(f"expected a text in {path} line {number}, got {text!r}; drop the row")
     labels: dict[str, str | None] = {}
     for topic in schema.topic_names:
-        value = _stripped(row[topic])
+        value = stripped(row[topic])
         if is_empty(value):
             labels[topic] = None
         elif value in schema.label_names:

@@ -22,7 +22,6 @@ from typing import Any
 
 import evaluate
 import numpy as np
-import yaml
 from scipy.special import softmax
 
 from train.baselines import KEYWORDS, Baselines
@@ -43,7 +42,7 @@ from train.scores import (
 from train.tables import score_table
 from wijha.classifier import Classifier
 from wijha.errors import InputError
-from wijha.files import file_sha256, write_json
+from wijha.files import file_sha256, read_yaml, write_json
 from wijha.schema import Schema
 from wijha.text import normalise
 
@@ -147,7 +146,7 @@ def development_thresholds(folder: Path) -> list[float | None] | None:
 
 def searched_words(*lists: str) -> re.Pattern[str]:
     """What finds a word of these lists of configs/keywords.yaml in a normalised text."""
-    words = yaml.safe_load(KEYWORDS.read_text(encoding="utf-8"))
+    words = read_yaml(KEYWORDS)
     return re.compile("|".join(word for name in lists for word in words[name]))
 
 

@@ -17,10 +17,10 @@ def join(ledger: Ledger, pairs: Sequence[Pair], kept: Mapping[Pair, Kept], place
     What an earlier job made of the inputs `kept` stays.
     """
     entries = ledger.by_input()
-    for pair in pairs:
-        if pair not in kept:
-            _join_one(ledger, [entry for entry in entries[pair.name] if entry.rows_out or not entry.rows_in], pair)
-    lines = _quarantined(ledger, pairs, kept, places)
+    new = {pair: entries[pair.name] for pair in pairs if pair not in kept}
+    for pair, parts in new.items():
+        _join_one(ledger, [entry for entry in parts if entry.rows_out or not entry.rows_in], pair)
+    lines = _quarantined(ledger, new, pairs, kept, places)
     if (first := next(lines, None)) is None:
         places.quarantine.unlink(missing_ok=True)
         sync(places.quarantine.parent)
@@ -30,12 +30,17 @@ def join(ledger: Ledger, pairs: Sequence[Pair], kept: Mapping[Pair, Kept], place
         file.writelines(lines)
 
 
-def _quarantined(ledger: Ledger, pairs: Sequence[Pair], kept: Mapping[Pair, Kept], places: Places) -> Iterator[bytes]:
+def _quarantined(
+    ledger: Ledger,
+    new: Mapping[Pair, Sequence[Entry]],
+    pairs: Sequence[Pair],
+    kept: Mapping[Pair, Kept],
+    places: Places,
+) -> Iterator[bytes]:
     """What is set aside, input by input: of those `kept` as it stands in the quarantine that is there."""
-    entries = ledger.by_input()
     for pair in pairs:
-        if pair not in kept:
-            yield from filter(None, map(ledger.quarantined, entries[pair.name]))
+        if pair in new:
+            yield from filter(None, map(ledger.quarantined, new[pair]))
         elif place := kept[pair].aside:
             with open(places.quarantine, "rb") as file:
                 file.seek(place.begin)

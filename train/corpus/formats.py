@@ -8,7 +8,7 @@ from typing import Any
 
 from train.corpus.label_studio import Export, read_export
 from train.corpus.problems import refuse
-from train.data import filled_rows, first_filled, is_empty
+from train.data import filled_rows, first_filled, is_empty, stripped
 from wijha.errors import InputError
 from wijha.records import Row, write_rows
 from wijha.schema import Schema
@@ -112,8 +112,8 @@ def _imported(
 
 
 def _label(value: Any, topic: str, known: Mapping[str, str], schema: Schema, fill: bool) -> str | None:
-    value = value.strip() if isinstance(value, str) else value
-    if value in (None, ""):
+    value = stripped(value)
+    if is_empty(value):
         return schema.absent if fill else None
     if not isinstance(value, str) or value not in known:
         raise InputError(f"{topic} is {value!r}, not one of {', '.join(filter(None, known))}")
