@@ -1,6 +1,6 @@
 """End-to-end inference, JSONL to JSONL in rows/s: the stock pipeline against every runtime and precision.
 
-    python -m benchmarks.inference [MODEL] [--text FILE] [--rows 8192] [--stock-rows 1024]
+    python -m benchmarks.inference [MODEL] [--text FILE] [--rows 32768] [--stock-rows 1024]
 
 Loading the model counts, importing packages does not. The stock pipeline takes the weights in float32, from which
 `times` count, and again in the precision that they are saved in (`dtype="auto"`, its default: half, which a CPU without
@@ -44,7 +44,7 @@ def main() -> None:
     parser = command_line(__doc__)
     model_argument(parser)
     parser.add_argument("--text", type=Path, default=TEXT, help="sentences to classify")
-    parser.add_argument("--rows", type=int, default=8192, help="rows for the runtimes of wijha")
+    parser.add_argument("--rows", type=int, default=32768, help="rows for the runtimes of wijha")
     parser.add_argument("--stock-rows", type=int, default=1024, help="rows for the stock pipeline, which is slower")
     arguments = parser.parse_args()
     logging.set_verbosity_error()
