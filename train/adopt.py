@@ -26,7 +26,7 @@ from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 from train.command import command_line, one_sentence_errors
 from train.packed import Encoder, read_packed
 from train.plain_text import read_texts
-from train.tokenizer import OURS, SPECIAL, TEXT, finished, normalization_steps
+from train.tokenizer import OURS, SPECIAL, TEXT, finished, normalization_steps, save_tokenizer
 from wijha.batching import windows
 from wijha.errors import InputError
 from wijha.manifest import write_manifest
@@ -86,7 +86,7 @@ def adopt(encoder: Encoder, output: Path, texts: Iterable[str], vocabulary: int,
     model.load_state_dict(lowest | {"embeddings.word_embeddings.weight": torch.stack(rows)})
 
     model.half().save_pretrained(output)
-    finished(_tokenizer(kept), encoder.shape["max_position_embeddings"]).save_pretrained(output)
+    save_tokenizer(finished(_tokenizer(kept), encoder.shape["max_position_embeddings"]), output)
     write_manifest(output)
     covered = sum(seen[number] for number, _ in seen.most_common(len(kept))) / seen.total()
     size = sum(parameter.numel() for parameter in model.parameters())

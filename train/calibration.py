@@ -1,4 +1,4 @@
-"""Temperature scaling: one number a topic, so that a score of 0.8 means right in four of five cases."""
+"""Temperature scaling: one number a topic, so that of the stances with a score of 0.8 four of five are right."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from wijha.files import write_json
 
 _RANGE = (0.25, 8.0)
 ENOUGH = 50
-"""Labelled sentences below which a topic's temperature stays 1: a few right answers would make it as sure as can be."""
+"""Sentences with a topic below which its temperature stays 1: a few right answers would make it as sure as can be."""
 
 
 def calibrate(folder: Path, examples: Sequence[Example]) -> dict[str, float]:
     """Fit each topic's temperature on `examples`, write it into the model's config.json and return it.
 
-    Guo et al. 2017, On calibration of modern neural networks.
+    It is fitted where the topic is there or is seen. Elsewhere nearly every answer is a sure and right "absent": those
+    many would make the stances surer than they are. Guo et al. 2017, On calibration of modern neural networks.
     """
     classifier = Classifier.load(folder)
     logits = classifier.logits([example.text for example in examples])
     true = label_numbers(examples, classifier.schema)
+    there = (true >= 0) & ((true > 0) | (logits.argmax(axis=-1) > 0))
     temperatures = {
-        topic: fit_temperature(logits[true[:, row] >= 0, row], true[true[:, row] >= 0, row])
+        topic: fit_temperature(logits[there[:, row], row], true[there[:, row], row])
         for row, topic in enumerate(classifier.schema.topic_names)
     }
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

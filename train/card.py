@@ -67,16 +67,18 @@ Temperatures fitted on the development split{unfitted}: {temperatures}.
 
 It judges one sentence alone, in Modern Standard Arabic news; dialect, poetry and irony without a cue are out of its
 reach. {rare}The labels follow one guideline; another reader may draw the
-line elsewhere. Do not act on a single sentence's label: aggregate, and read what stands behind a figure.
+line elsewhere. Do not act on a single sentence's label: aggregate, and read what stands behind a figure. Shares counted
+from labels are biased too, most of all those of a rare stance (`said` and `true` above): correct them by a labelled
+sample of your own text.
 """
 
 
-_UNFITTED = f" (1 for a topic with fewer than {ENOUGH} labelled sentences there)"
+_UNFITTED = f" (1 for a topic that fewer than {ENOUGH} sentences there have or are said to have)"
 _OURS = {"data/written.jsonl", "data/annotated.local.jsonl"}
-_OUR_DATA = """The sentences were
-written and labelled by language models under data/GUIDELINES.md; see data/README.md for what that means. The written
-ones, in every split, are easier than news. Recipes and models were chosen by the development split and at times by the
-validation news and the test split (NOTES.md), so these figures are somewhat too good."""
+_OUR_DATA = """Language models
+labelled the sentences under data/GUIDELINES.md, and wrote those of data/written.jsonl; see data/README.md for what that
+means. The written ones, in every split, are easier than news. Recipes and models were chosen by the development split
+and at times by the validation news and the test split (NOTES.md), so these figures are somewhat too good."""
 
 
 def write_card(folder: Path) -> None:
@@ -117,7 +119,7 @@ def write_card(folder: Path) -> None:
     parts = [head]
     for title, result in tables.items():
         notes = "\n".join(f"* {line}" for line in remarks(result))
-        parts.append(f"## {title}\n\n{markdown_table(result)}\n\n{notes}\n")
+        parts.append(f"## {title}\n\n{markdown_table(result)}\n\n{stance_table(result, schema)}\n\n{notes}\n")
     if (measured := folder / "robustness.json").exists():
         result = json.loads(measured.read_text(encoding="utf-8"))
         split = " of the test split" if result["split"] else ""
@@ -138,3 +140,18 @@ def markdown_table(result: dict[str, Any]) -> str:
     for name, system in result["systems"].items():
         rows.append([name, *(between(system["scores"][key], system["intervals"][key]) for key in HEADLINE)])
     return markdown([f"{result['sentences']:,} sentences", *HEADLINE.values()], rows)
+
+
+def stance_table(result: dict[str, Any], schema: Schema) -> str:
+    """By topic: presence F1 of the model, then of each stance F1 and how many sentences are said to have it, how many
+    have it."""
+    system, labels = result["systems"]["model"], schema.label_names[1:]
+    rows = []
+    for topic, confusion in system["confusion"].items():
+        true, said = ([sum(row) for row in table] for table in (confusion, zip(*confusion, strict=True)))
+        cells = [
+            f"{system['scores'][f'{topic}.{label}.f1']:.3f}, {said[number]:,} and {true[number]:,}"
+            for number, label in enumerate(labels, 1)
+        ]
+        rows.append([f"`{topic}`", f"{system['scores'][f'{topic}.present.f1']:.3f}", *cells])
+    return markdown(["model", "F1 of presence", *(f"{label}: F1, said and true" for label in labels)], rows)

@@ -38,6 +38,7 @@ from train.model import build_classifier, load_tokenizer
 from train.provenance import commit_now, describe_data, provenance
 from train.scores import cell_counts, evaluate_counts
 from train.tables import score_table
+from train.tokenizer import save_tokenizer
 from train.trainer import TopicTrainer
 from wijha.classifier import Classifier
 from wijha.errors import InputError
@@ -138,7 +139,7 @@ def fit(
         with room_for(folder, "the model"):
             unseal(folder)
             trainer.model.half().save_pretrained(folder)  # what is scored later is what ships
-            tokenizer.save_pretrained(folder)
+            save_tokenizer(tokenizer, folder)
 
 
 def finish(

@@ -28,7 +28,7 @@ from train.masking import MaskedTask, WordMasker, validate
 from train.plain_text import read_texts
 from train.shards import block_batch, load_blocks, write_shards
 from train.stopping import StopOnSignal
-from train.tokenizer import train_tokenizer
+from train.tokenizer import save_tokenizer, train_tokenizer
 from wijha.errors import InputError
 from wijha.files import write_json, write_text
 
@@ -113,7 +113,7 @@ def prepare(config: PretrainConfig) -> PreTrainedTokenizerFast:
             if config.init
             else train_tokenizer(read_texts(*config.corpus), config.vocabulary, min(config.block, config.positions))
         )
-        tokenizer.save_pretrained(folder)
+        save_tokenizer(tokenizer, folder)
         write_shards(config.corpus, tokenizer, config.output / "shards")
     return AutoTokenizer.from_pretrained(folder)
 
@@ -264,7 +264,7 @@ def save_encoder(config: PretrainConfig, model: BertForMaskedLM, tokenizer: PreT
     """The encoder as a stock half-precision BERT with its tokenizer; `masked_lm` keeps the vocabulary head too."""
     for name, part in (("masked_lm", model.half()), ("encoder", model.bert.half())):
         part.save_pretrained(config.output / name)
-        tokenizer.save_pretrained(config.output / name)
+        save_tokenizer(tokenizer, config.output / name)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ HEADLINE = {
     "exact_rows": "rows right",
 }
 
+_MCNEMAR = "rows right by McNemar's test, two-sided,"
+
 SCORES = {**HEADLINE, "macro_f1": "macro-F1", "favg2_by_topic": "Favg2, mean of targets"}
 
 
@@ -92,7 +94,7 @@ def remarks(result: dict[str, Any]) -> list[str]:
             f"{HEADLINE[key]} {_with_span(ours[key] - theirs[key], minus[key]['interval'])}"
             for key in ("topic_micro_f1", "favg3")
         ]
-        lines.append(f"model - {name}: {', '.join(gains)}, rows right by McNemar's test {p_value(minus['mcnemar_p'])}")
+        lines.append(f"model - {name}: {', '.join(gains)}, {_MCNEMAR} {p_value(minus['mcnemar_p'])}")
     sure = result["confidence"]
     for where, name in (("over all labels", "ece"), ("over those of topics that it sees", "ece_seen")):
         if f"{name}_after" in sure:  # older results lack the second

@@ -107,6 +107,14 @@ def finished(tokenizer: Tokenizer, max_length: int) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_length, **names)
 
 
+def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Save it under the name by which transformers 4 knows its class too: 5 writes another, its own, for the same."""
+    tokenizer.save_pretrained(folder)
+    path = folder / "tokenizer_config.json"
+    text = path.read_text(encoding="utf-8")
+    write_text(path, text.replace('"TokenizersBackend"', '"PreTrainedTokenizerFast"'))
+
+
 def respelt(tokenizer: Tokenizer, texts: Iterable[str]) -> tuple[Tokenizer, int]:
     """The tokenizer with the steps of OURS, every piece with its number, and how many pieces are left unused."""
     seen = Counter(number for text in texts for number in tokenizer.encode(text).ids)

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from train import evaluation
+from train import calibration, evaluation
 from train.baselines import Baselines
-from train.calibration import fit_temperature
+from train.calibration import calibrate, fit_temperature
 from train.card import write_card
 from train.data import Example, load_examples, split
 from train.evaluation import blinded, evaluate_model, searched_words
@@ -151,12 +151,27 @@ def test_temperature_is_found_again() -> None:
     assert fit_temperature(honest[:49], true[:49]) == 1.0 != fit_temperature(honest[:50], true[:50])
 
 
+def test_sure_and_right_absent_answers_do_not_change_the_temperatures(
+    folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "ENOUGH", 1)  # the data made here has few sentences
+    examples = load_examples(data, SCHEMA)
+    said = Classifier.load(folder).logits([example.text for example in examples]).argmax(axis=-1)
+    absent = [
+        example
+        for example, row in zip(examples, said, strict=True)
+        if not row.any() and set(example.labels.values()) == {"absent"}
+    ]
+    unseal(folder)
+    alone = calibrate(folder, examples)
+    assert absent and calibrate(folder, examples + 9 * absent) == alone != dict.fromkeys(SCHEMA.topic_names, 1.0)
+
+
 def test_every_number_of_the_card_is_in_a_file(folder: Path) -> None:
     write_card(folder)
     card = (folder / "README.md").read_text(encoding="utf-8")
-    assert (
-        card.startswith("---\nlanguage: ar\n") and "(1 for a topic with fewer than 50 labelled sentences there)" in card
-    )
+    assert card.startswith("---\nlanguage: ar\n")
+    assert "(1 for a topic that fewer than 50 sentences there have or are said to have)" in card
     text = (folder / "metrics.json").read_text(encoding="utf-8")
     known = {f"{abs(float(number)):.3f}" for number in re.findall(r"-?\d+\.\d+(?:e-?\d+)?|\d+", text)}
     for systems in (json.loads(text)[name]["systems"] for name in ("development", "test")):
@@ -175,7 +190,7 @@ def test_the_card_says_of_the_data_what_holds_for_it(folder: Path, data: Path) -
         path.write_text(json.dumps(metrics), encoding="utf-8")
         write_card(folder)
         card = (folder / "README.md").read_text(encoding="utf-8")
-        for said in ("license: apache-2.0", "labelled by language models", "`against` is rare"):
+        for said in ("license: apache-2.0", "Language models\nlabelled", "`against` is rare"):
             assert (said in card) == ours
         assert ("The sentences are those of mine.csv." in card) != ours
 
