@@ -43,7 +43,7 @@ def load_examples(path: Path, schema: Schema, unlabelled: bool = False) -> list[
     Rows without any label are left out, which a line says, or kept where `unlabelled` ones are wanted too; empty rows
     are passed over.
     Raises InputError that names file and line of the first row without text or with an unknown label, and how many more
-    there are.
+    there are; and for a file without labels.
     """
     rows, problems = list[Example](), list[InputError]()
     for number, row in filled_rows(path):

@@ -1,4 +1,4 @@
-"""Fill the number tables of README.md and configs/README.md from files that runs wrote: no number is typed.
+"""Fill the number tables of README.md, configs/, data/ and docs/ from files that runs wrote: no number is typed.
 
 python -m train.documents                               # README: the shipped model; configs/README: configs/results
 python -m train.documents runs/default/model ...        # first take the scores of these runs into configs/results

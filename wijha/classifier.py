@@ -80,9 +80,15 @@ class Classifier:
         `device` is one of torch's; `runtime` one of wijha.runtime.RUNTIMES: of two models the one that does not admit
         a named precision takes what suits it best. Opened are safetensors, JSON and, for openvino, its .xml and .bin;
         no pickle, no code. Raises InputError when the folder is missing, is not one of ours, is only half written or
-        not as its manifest lists it, when its `first/` has another schema, and when the runtime cannot be had.
+        not as its manifest lists it, when its `first/` has another schema, and when the runtime or the device cannot be
+        had. Load it in each process: one that is forked after loading cannot compute.
         """
         path = default_model() if folder is None else Path(folder)
+        if folder is None and not path.is_dir():
+            raise InputError(
+                "expected a model folder, got none, and none comes with the installed package; name one: --model "
+                "FOLDER or Classifier.load(FOLDER)"
+            )
         with whole_model(path):
             folders = [path, *([path / FIRST] if (path / FIRST).is_dir() else [])]
             for each in folders:
@@ -94,7 +100,7 @@ class Classifier:
                 )
             names = each_runtime(folders, runtime)
             readers = [Reader.load(each, device, name) for each, name in zip(folders, names, strict=True)]
-            return cls(readers[0], schema, read_settings(path).get("temperatures", {}), *readers[1:])
+            return cls(readers[0], schema, read_temperatures(path), *readers[1:])
 
     @property
     def runtime_name(self) -> str:
@@ -102,16 +108,19 @@ class Classifier:
         return ", then ".join(reader.runtime.name for reader in self.readers)
 
     @overload
-    def classify(self, texts: str | list[str]) -> list[Prediction]: ...  # type: ignore[overload-overlap]
+    def classify(self, texts: str | list[str]) -> list[Prediction]: ...
     @overload
-    def classify(self, texts: Iterable[str]) -> Iterator[Prediction]: ...
-    def classify(self, texts: str | Iterable[str]) -> list[Prediction] | Iterator[Prediction]:
-        """One record a text, in order. A text is a list of one; any other iterable is read lazily.
+    def classify(self, texts: Iterable[str]) -> Iterable[Prediction]: ...
+    def classify(self, texts: str | Iterable[str]) -> Iterable[Prediction]:
+        """One record a text, in order. A text is a list of one. A list gives a list; any other iterable is read 4,096
+        texts at a time, and gives records when so many, or its end, are there.
 
         Raises InputError when something in it is not a text.
         """
         if isinstance(texts, str):
             return list(self._stream([texts]))
+        if not isinstance(texts, Iterable):
+            raise InputError(f"expected a text or texts, got {type(texts).__name__}; give a str or a list of them")
         return list(self._stream(texts)) if isinstance(texts, list) else self._stream(texts)
 
     def _stream(self, texts: Iterable[str]) -> Iterator[Prediction]:
@@ -168,7 +177,10 @@ class Classifier:
 
 
 def only_texts(texts: Iterable[str]) -> Iterator[str]:
-    """The texts as they come. Raises InputError with the position, from 0, of the first that is none."""
+    """The texts as they come. Raises InputError with the position, from 0, of the first that is none, and for one text:
+    its characters are no texts."""
+    if isinstance(texts, str):
+        raise InputError("expected a list of texts, got one text; give [text]")
     for number, text in enumerate(texts):
         if not isinstance(text, str):
             raise InputError(f"expected a text, got {type(text).__name__} at position {number}; give only str")
@@ -194,6 +206,10 @@ def default_model() -> Path:
 
 def read_settings(folder: Path) -> dict[str, Any]:
     """The `wijha` part of a model's config.json. Raises InputError when the folder is not a model of ours."""
+    return dict(_config(folder)[SETTINGS])
+
+
+def _config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -205,9 +221,26 @@ def read_settings(folder: Path) -> dict[str, Any]:
         raise InputError(f"expected a model folder, found a run at {folder}; name {folder / 'model'}")
     if not isinstance(config, dict) or not isinstance(config.get(SETTINGS), dict):
         raise InputError(f"expected a model trained by wijha in {folder}, its config.json has no {SETTINGS!r} part")
-    return dict(config[SETTINGS])
+    return config
 
 
 def read_schema(folder: Path) -> Schema:
-    """Topics and labels of a model folder. Raises InputError when it is not a model of ours."""
-    return Schema.from_dict(read_settings(folder).get("schema"), f"{folder}/config.json")
+    """Topics and labels of a model folder. Raises InputError when it is none of ours or its outputs are others."""
+    config = _config(folder)
+    schema, outputs = Schema.from_dict(config[SETTINGS].get("schema"), f"{folder}/config.json"), config.get("id2label")
+    if outputs is not None and outputs != {str(number): name for number, name in schema.id2label.items()}:
+        raise InputError(
+            f"expected the outputs of {folder}/config.json (id2label) to be its topics and labels, found others; copy "
+            "or train the model again"
+        )
+    return schema
+
+
+def read_temperatures(folder: Path) -> dict[str, float]:
+    """Topic -> temperature of a model folder. Raises InputError where they are no numbers above 0."""
+    found = read_settings(folder).get("temperatures", {})
+    if not isinstance(found, dict) or not all(isinstance(t, float | int) and 0 < t < np.inf for t in found.values()):
+        raise InputError(
+            f"expected temperatures above 0 in {folder}/config.json, got {found!r}; copy or train the model again"
+        )
+    return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from html import escape
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from wijha.errors import InputError
 from wijha.extras import need
 from wijha.records import read_rows, write_rows
+from wijha.signals import handled
 from wijha.text import sentences
 
 if TYPE_CHECKING:
@@ -44,8 +46,14 @@ def add_parser(commands: Any) -> None:
     command = commands.add_parser("demo", help="a page to try a model on", description="A page to try a model on.")
     command.add_argument("--model", type=Path, help="a model folder (default: the one that ships)")
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    command.add_argument("--port", type=int, default=7860, help="port to listen on (default: 7860)")
+    command.add_argument("--port", type=_port, default=7860, help="port to listen on (default: 7860)")
     command.set_defaults(command=demo)
+
+
+def _port(word: str) -> int:
+    if not word.isdigit() or not 0 < int(word) < 65_536:
+        raise argparse.ArgumentTypeError(f"expected a port from 1 to 65535, got {word!r}")
+    return int(word)
 
 
 def demo(arguments: argparse.Namespace) -> None:
@@ -55,13 +63,20 @@ def demo(arguments: argparse.Namespace) -> None:
     gradio = need("gradio", "demo")
     classifier = Classifier.load(arguments.model)
     where = {"server_name": arguments.host, "server_port": arguments.port, "share": False}
-    with tempfile.TemporaryDirectory(prefix="wijha-") as folder:
+    for name in ("NO_PROXY", "no_proxy"):  # Gradio looks at its own page first
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1", "localhost", arguments.host]))
+    with tempfile.TemporaryDirectory(prefix="wijha-") as folder, handled(lambda number, _: sys.exit(128 + number)):
+        os.environ["GRADIO_TEMP_DIR"] = folder  # what it copies goes with the rest
         page = build(gradio, classifier, Path(folder))
-        print(f"demo: http://{arguments.host}:{arguments.port} (Ctrl-C ends it)", flush=True)
         try:
-            page.launch(**where, **_look(gradio), quiet=True, footer_links=[])
+            page.launch(**where, **_look(gradio), quiet=True, footer_links=[], prevent_thread_lock=True)
         except OSError as error:
-            raise InputError(f"expected a free port, found {arguments.port} taken; pass --port NUMBER") from error
+            raise InputError(
+                f"expected to listen on {arguments.host}:{arguments.port}, found it taken or not of this machine; pass "
+                "another --port or --host"
+            ) from error
+        print(f"demo: http://{arguments.host}:{arguments.port} (Ctrl-C ends it)", flush=True)
+        page.block_thread()
 
 
 def build(gradio: Any, classifier: Classifier, folder: Path) -> Any:

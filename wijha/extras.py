@@ -8,11 +8,17 @@ from typing import Any
 from wijha.errors import InputError
 
 
-def need(package: str, extra: str) -> Any:
-    """Import `package`, which `wijha[extra]` installs. Raises InputError with the command where it is missing."""
+def need(package: str, extra: str = "") -> Any:
+    """Import `package`, which `wijha[extra]` installs, or `wijha` itself.
+
+    Raises InputError with the command where it is missing or broken.
+    """
+    command = f'pip install "wijha[{extra}]"' if extra else f"pip install {package}"
     try:
         return import_module(package)
     except ModuleNotFoundError as error:
+        raise InputError(f"expected the package {error.name}, found it missing; run: {command}") from error
+    except ImportError as error:
         raise InputError(
-            f'expected the package {error.name}, found it missing; run: pip install "wijha[{extra}]"'
+            f"expected the package {package} to load, got: {error}; install it again: {command}"
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,7 @@ def whole_model(folder: Path) -> Iterator[None]:
         raise InputError(
             f"expected to read {error.filename or folder}, found it closed to this user; open it"
         ) from error
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RuntimeError, KeyError, SafetensorError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         reason = lines[-1 if lines[0].startswith("Exception from") else 0]  # OpenVINO begins with a line of its own
         raise InputError(f"expected a whole model in {folder}, got: {reason}; copy or train it again") from error
@@ -39,7 +40,7 @@ class Reader:
     def __init__(self, folder: Path, runtime: Runtime) -> None:
         """Raises OSError or ValueError when a file of the tokenizer is missing or broken."""
         self.folder, self.runtime = folder, runtime
-        self._encoder = TextEncoder(folder)
+        self._encoder, self._process = TextEncoder(folder), os.getpid()
 
     @classmethod
     def load(cls, folder: Path, device: str | None = None, runtime: str = "auto") -> Reader:
@@ -54,7 +55,13 @@ class Reader:
         return self._encoder.ids(texts)
 
     def logits(self, ids: Sequence[Sequence[int]]) -> np.ndarray:
-        """The model's raw outputs for token ids that `token_ids` gave, shape (texts, outputs); at least one text."""
+        """The model's raw outputs for token ids that `token_ids` gave, shape (texts, outputs); at least one text.
+
+        Raises InputError in a fork of the process that loaded the model: the threads that compute are not there, and it
+        would wait for them for ever.
+        """
+        if os.getpid() != self._process:
+            raise InputError("expected the process that loaded the model, found a fork of it; load it in each process")
         runtime, pad = self.runtime, self._encoder.pad
         rows = map_batched(
             ids,

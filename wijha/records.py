@@ -49,7 +49,7 @@ class Record(NamedTuple):
     row: Row
     fault: Fault | None = None
     raw: str = ""
-    """The line of a bad row, undecodable bytes as lone surrogates."""
+    """The line, or the cells of a .csv row, undecodable bytes as lone surrogates; empty in .parquet."""
 
 
 def packing_of(path: Path) -> str:

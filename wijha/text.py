@@ -1,7 +1,7 @@
 """Arabic text: articles into sentences, and the normalised form by which two sentences are the same.
 
-A sentence is an exact piece of its article, so `sentences(text)[number]` brings it back: the annotated part of the
-corpus stores nothing else.
+A sentence is an exact piece of its article; the annotated part of the corpus knows its sentences by their `key`, which
+must not change.
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ from train.corpus.agreement import agreement, compare_files, kappa
 from train.corpus.check import check
 from train.corpus.duplicates import near_pairs
 from train.corpus.formats import import_file, pairs
+from train.corpus.numbers import reader_agreement
+from train.corpus.parts import Sentence
 from train.corpus.screen import screen
 from train.corpus.tasks import export_file
 from train.data import load_examples, split_of
@@ -250,10 +252,19 @@ def test_readers_are_measured_where_there_are_two(folder: Path) -> None:
         folder / "annotated.jsonl",
         [annotated(text, "----", readers=code) for text, code in zip(texts, codes, strict=True)],
     )
-    result = run(folder)["agreement"]
-    assert result["rows"] == 2 and result["rows_equal"] == 0.5
-    assert result["topics"]["de_escalation_zones"]["stance"] == {"count": 1, "equal": 0.0, "kappa": 0.0}
+    found = run(folder)["agreement"]
+    assert set(found) == {"real"} and found["real"]["rows"] == 2 and found["real"]["rows_equal"] == 0.5
+    assert found["real"]["topics"]["de_escalation_zones"]["stance"] == {"count": 1, "equal": 0.0, "kappa": 0.0}
     assert "50.0 % of the rows and 87.5 % of the labels are equal" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_agreement_tells_real_sentences_from_made_and_written_ones() -> None:
+    parts = [("annotated", {}, "n---"), ("annotated", {"of": "1"}, "f---"), ("written", {}, "a---")]
+    rows = [
+        Sentence(str(n), part, "", None, {}, "", ("f---", code), fields) for n, (part, fields, code) in enumerate(parts)
+    ]
+    found = reader_agreement(rows, SCHEMA)
+    assert {kind: result["rows_equal"] for kind, result in found.items()} == {"real": 0.0, "made": 1.0, "written": 0.0}
 
 
 def test_agreement_of_two_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -136,7 +136,9 @@ def test_another_first_model_is_noticed(folder: Path, model: Path, tmp_path: Pat
     unseal(changed)
     unseal(changed / FIRST)
     config = json.loads((changed / FIRST / "config.json").read_text(encoding="utf-8"))
+    old = config["wijha"]["schema"]["topics"][0]["name"]
     config["wijha"]["schema"]["topics"][0]["name"] = "another"
+    config["id2label"] = {number: name.replace(old, "another") for number, name in config["id2label"].items()}
     (changed / FIRST / "config.json").write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(InputError, match=r"expected the topics and labels of .* in .*first, got others"):
         Classifier.load(changed)

@@ -14,6 +14,7 @@ from transformers import pipeline
 from wijha import Classifier, InputError
 from wijha.batching import WINDOW
 from wijha.classifier import read_settings, softmax
+from wijha.golden import unseal
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,47 @@ def test_not_a_text_is_refused(classifier: Classifier) -> None:
     stream = classifier.classify(text for text in ["نص"] * (WINDOW + 2) + [None])  # type: ignore[list-item]
     with pytest.raises(InputError, match=f"expected a text, got NoneType at position {WINDOW + 2};"):
         list(stream)
+
+
+@pytest.mark.parametrize("texts", [None, 42])
+def test_what_is_no_iterable_is_refused_at_once(classifier: Classifier, texts: object) -> None:
+    with pytest.raises(InputError, match=f"expected a text or texts, got {type(texts).__name__}; give a str or a list"):
+        classifier.classify(texts)  # type: ignore[call-overload]
+
+
+def test_the_characters_of_a_text_are_no_texts(classifier: Classifier) -> None:
+    for ask in (classifier.probabilities, classifier.logits):
+        with pytest.raises(InputError, match=r"expected a list of texts, got one text; give \[text\]"):
+            ask("نص")  # type: ignore[arg-type]
+
+
+def test_an_installed_package_says_that_no_model_comes_with_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("wijha.classifier.default_model", lambda: tmp_path / "models" / "classifier")
+    with pytest.raises(InputError, match="none comes with the installed package; name one: --model FOLDER or"):
+        Classifier.load()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"temperatures": {"jerusalem_status": 0}}, "expected temperatures above 0 in"),
+        ({"temperatures": {"jerusalem_status": "1,03"}}, "expected temperatures above 0 in"),
+        ({"temperatures": None}, "expected temperatures above 0 in"),
+        ({"topics": -1}, "expected the outputs of .* to be its topics and labels, found others"),
+    ],
+)
+def test_settings_that_were_edited_are_checked_at_load(
+    model: Path, tmp_path: Path, change: dict[str, object], sentence: str
+) -> None:
+    folder = Path(shutil.copytree(model, tmp_path / "model"))
+    unseal(folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if "topics" in change:
+        config["wijha"]["schema"]["topics"].pop()
+    config["wijha"] |= {name: value for name, value in change.items() if name == "temperatures"}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(InputError, match=sentence):
+        Classifier.load(folder)
 
 
 def test_missing_folder(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from transformers import AutoTokenizer
 
 from train.export import export, write_int8, write_openvino
@@ -74,8 +76,8 @@ def test_a_sentence_has_one_result_however_it_is_batched(folder: Path, texts: li
 
 @pytest.mark.parametrize("name", _NAMES[1:])
 def test_the_scores_are_those_of_torch(folder: Path, texts: list[str], name: str) -> None:
-    ours, torch = (_classifier(folder, each).probabilities(texts) for each in (name, "torch"))
-    assert np.abs(ours - torch).max() < {"openvino-f32": 1e-4}.get(name, 0.05)
+    ours, theirs = (_classifier(folder, each).probabilities(texts) for each in (name, "torch"))
+    assert np.abs(ours - theirs).max() < {"openvino-f32": 1e-4}.get(name, 0.05)
 
 
 @openvino_is_here
@@ -109,6 +111,30 @@ for thread in threads: thread.join()
 def test_the_first_threads_do_not_wait_for_each_other(folder: Path, attempt: int) -> None:
     """A new process each: without an inference before the threads one in three hung for ever."""
     subprocess.run([sys.executable, "-c", _RACE, str(folder)], timeout=120, check=True)
+
+
+_SHAPES = """
+import sys
+from pathlib import Path
+from wijha.runtime import OpenVinoRuntime
+runtime = OpenVinoRuntime(Path(sys.argv[1]), "f32")
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+for width in range(4, 65, 4):
+    if width == 36:
+        begin = resident()
+    for rows in range(1, 31):
+        runtime.logits([[5] * width] * rows, 0)
+print(resident() - begin)
+"""
+
+
+@openvino_is_here
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux how much memory it holds")
+def test_memory_does_not_grow_with_the_shapes_of_batches(folder: Path) -> None:
+    """240 shapes more; each took half a megabyte of this small model, and more of one that ships."""
+    done = _python(_SHAPES, str(folder))
+    assert float(done.stdout) < 40, done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +178,9 @@ def test_a_runtime_that_cannot_be_had_says_what_to_run(model: Path) -> None:
         Classifier.load(model, runtime="openvino")
 
 
-def _python(code: str, *words: str) -> subprocess.CompletedProcess[str]:
+def _python(code: str, *words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", code, *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
 def test_the_exported_runtime_imports_neither_torch_nor_transformers(exported: Path) -> None:
@@ -175,6 +201,54 @@ def test_without_the_package_torch_computes_and_the_error_names_the_extra(export
     )
     done = _python(code, str(exported))
     assert done.stdout.startswith("torch") and 'pip install "wijha[cpu]"' in done.stderr
+
+
+def test_a_folder_of_its_name_is_not_openvino(exported: Path) -> None:
+    """Python started in a model folder takes its openvino/ for a package where the real one is missing."""
+    code = (
+        "import sys\n"
+        "from importlib.util import find_spec\n"
+        "from wijha.runtime import _has_openvino\n"
+        "sys.path = ['', *(place for place in sys.path if 'site-packages' not in place)]\n"
+        "print(find_spec('openvino') is not None, _has_openvino())"
+    )
+    done = _python(code, cwd=exported)
+    assert done.stdout.split() == ["True", "False"], done.stderr
+
+
+def test_a_device_that_is_not_there_is_one_sentence(model: Path) -> None:
+    for device in ("gpu", "cuda:99"):
+        with pytest.raises(InputError, match=f"expected a device that torch has, got '{device}'; name cpu or cuda"):
+            Classifier.load(model, device, "torch")
+    with pytest.raises(InputError, match="expected no device with the runtime openvino, got cpu; drop it or choose"):
+        Classifier.load(model, "cpu", "openvino")
+    assert Classifier.load(model, torch.device("cpu")).runtime_name == "torch cpu"  # type: ignore[arg-type]
+
+
+def test_torch_that_is_missing_is_one_sentence(model: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from wijha import Classifier, InputError\n"
+        "try: Classifier.load(sys.argv[1], runtime='torch')\n"
+        "except InputError as error: print(error)"
+    )
+    assert _python(code, str(model)).stdout.startswith("expected the package torch, found it missing; run: pip install")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_of_a_loaded_model_says_so_instead_of_waiting_for_ever(model: Path) -> None:
+    code = (
+        "import os, sys\n"
+        "from wijha import Classifier, InputError\n"
+        "classifier = Classifier.load(sys.argv[1])\n"
+        "classifier.classify('نص')\n"
+        "if os.fork(): os.wait()\n"
+        "else:\n"
+        "    try: classifier.classify('نص')\n"
+        "    except InputError as error: print(error, flush=True)\n"
+    )
+    done = _python(code, str(model))
+    assert done.stdout == "expected the process that loaded the model, found a fork of it; load it in each process\n"
 
 
 def test_token_ids_are_those_of_the_stock_tokenizer(model: Path, texts: list[str]) -> None:

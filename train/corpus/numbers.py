@@ -19,6 +19,11 @@ from wijha.schema import Schema
 _COLUMNS = {"form": "forms", "line": "lines", "corpus": "corpora", "outlet": "outlets", "source": "sources"}
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _SHOWN = 15
+_READ = {
+    "real": "Two readers of the same real sentence, neither knowing the other's labels, before they were settled:",
+    "made": "Two readers of a sentence made from a real one; one of them may have chosen its words:",
+    "written": "The writer of a sentence and one reader who did not see the writer's labels:",
+}
 
 
 def corpus_numbers(corpus: Sequence[Sentence], schema: Schema) -> dict[str, Any]:
@@ -77,13 +82,20 @@ def _year(date: Any) -> str:
     return found.group() if found else "unknown"
 
 
-def reader_agreement(corpus: Iterable[Sentence], schema: Schema) -> dict[str, Any] | None:
-    """Agreement of the first two readers of every sentence that has two; None where none has."""
-    read = [row.readers for row in corpus if len(row.readers) > 1]
-    if not read:
-        return None
+def reader_agreement(corpus: Iterable[Sentence], schema: Schema) -> dict[str, Any]:
+    """Agreement of the first two readers of the sentences that have two: of real ones, of those made from them and of
+    written ones, whose first reader is their writer."""
+    read: dict[str, list[tuple[str, ...]]] = {kind: [] for kind in _READ}
+    for row in corpus:
+        if len(row.readers) > 1:
+            kind = "written" if row.part != "annotated" else "made" if row.fields.get("of") else "real"
+            read[kind].append(row.readers)
     names = codes(schema)
-    return agreement(*([[names[c] for c in row[reader]] for row in read] for reader in (0, 1)), schema)
+    return {
+        kind: agreement(*([[names[c] for c in row[reader]] for row in rows] for reader in (0, 1)), schema)
+        for kind, rows in read.items()
+        if rows
+    }
 
 
 def tables(numbers: dict[str, Any], schema: Schema) -> str:
@@ -97,9 +109,8 @@ def tables(numbers: dict[str, Any], schema: Schema) -> str:
         _labels_table("split", splits, schema),
         *(_lists(part, value) for part, value in parts.items()),
     ]
-    if numbers["agreement"]:
-        sections += ["Two readers of the same sentence, before the differences were settled:"]
-        sections += [table(numbers["agreement"])]
+    for kind, result in numbers["agreement"].items():
+        sections += [_READ[kind], table(result)]
     return "\n\n".join(section for section in sections if section)
 
 
