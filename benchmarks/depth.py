@@ -14,8 +14,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers.utils import logging
-
 from benchmarks.common import TEXT, rate, report, texts
 from benchmarks.training import our_trainer, timed
 from train.command import command_line, one_sentence_errors
@@ -37,8 +35,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8, help="optimiser steps a depth, after one that does not count")
     parser.add_argument("--rows", type=int, default=512)
     arguments = parser.parse_args()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
     with one_sentence_errors(), tempfile.TemporaryDirectory() as folder:
         config = load_config(FinetuneConfig, arguments.config, output=folder)
         shipped = dataclasses.replace(config, encoder="models/classifier/first", layers=None, mean_layer=False)

@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import pipeline
-from transformers.utils import logging
 
 from benchmarks import onnx
 from benchmarks.common import TEXT, model_argument, named, report, texts
@@ -47,7 +46,6 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=32768, help="rows for the runtimes of wijha")
     parser.add_argument("--stock-rows", type=int, default=1024, help="rows for the stock pipeline, which is slower")
     arguments = parser.parse_args()
-    logging.set_verbosity_error()
     with one_sentence_errors(), tempfile.TemporaryDirectory() as folder:
         run(arguments.model, arguments.rows, arguments.stock_rows, Path(folder), arguments.text)
 
@@ -55,7 +53,6 @@ def main() -> None:
 def run(model: Path, rows: int, stock_rows: int, folder: Path, text: Path = TEXT) -> None:
     """Time every way and report."""
     schema = read_schema(model)
-    logging.disable_progress_bar()
     few, many = folder / "few.jsonl", folder / "many.jsonl"
     for path, count in ((few, stock_rows), (many, rows)):
         lines = (json.dumps({"id": i, "text": t}, ensure_ascii=False) for i, t in enumerate(texts(count, text)))

@@ -25,7 +25,6 @@ from transformers import (
     default_data_collator,
     set_seed,
 )
-from transformers.utils import logging
 
 from benchmarks.common import TEXT, report
 from train.command import command_line, one_sentence_errors
@@ -46,8 +45,6 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=Path("configs/default.yaml"))
     parser.add_argument("--steps", type=int, default=600, help="optimiser steps a way, after one that does not count")
     arguments = parser.parse_args()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
     with one_sentence_errors(), tempfile.TemporaryDirectory() as folder:
         config = load_config(FinetuneConfig, arguments.config, output=folder)
         run(config, arguments.steps)

@@ -45,8 +45,6 @@ def main() -> None:
     with one_sentence_errors():
         config = load_config(CompareConfig, arguments.config)
         name = arguments.config.stem
-        if unknown := [score for score in config.scores if score not in SCORES]:
-            raise InputError(f"expected scores among {', '.join(SCORES)}, got {', '.join(unknown)}; mend the file")
         if unknown := [variant for variant in arguments.only if variant not in config.variants]:
             raise InputError(f"expected variants of {arguments.config}, got {', '.join(unknown)}; see the file")
         if not config.evaluate.exists():

@@ -194,6 +194,8 @@ class CompareConfig:
             found.append(f"settings and variants must leave {' and '.join(taken)} to the comparison; see `seeds`")
         if not self.variants or not self.seeds:
             found.append("variants and seeds must name at least one each")
+        if unknown := [score for score in self.scores if score not in SCORES]:
+            found.append(f"scores must be among {', '.join(SCORES)}, got {', '.join(unknown)}")
         return found + _no_seeds(*self.seeds)
 
 

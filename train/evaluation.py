@@ -187,6 +187,7 @@ def score(
         }
     return {
         "sentences": len(examples),
+        "stories": len({example.story for example in examples}),
         "systems": systems,
         "model_minus": {
             name: {

@@ -28,7 +28,7 @@ from train.data import Example, label_numbers
 from train.evaluation import run_splits
 from train.graph import ClassifierGraph, share_weights
 from train.scores import cell_counts, evaluate_counts
-from wijha.classifier import Classifier, read_schema, read_settings
+from wijha.classifier import Classifier, read_schema, read_temperatures
 from wijha.errors import InputError
 from wijha.extras import need
 from wijha.files import file_sha256, write_json
@@ -207,7 +207,7 @@ class Gate:
 
 def alone(reader: Reader) -> Classifier:
     """The classifier of a folder's own model, without what reads before it."""
-    return Classifier(reader, read_schema(reader.folder), read_settings(reader.folder).get("temperatures", {}))
+    return Classifier(reader, read_schema(reader.folder), read_temperatures(reader.folder))
 
 
 def _sentence(result: dict[str, Any]) -> str:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from train.command import command_line, one_sentence_errors
-from train.data import Example, load_examples, split
-from train.evaluation import run_data
+from train.data import Example, load_examples
+from train.evaluation import run_data, run_splits
 from train.perturbations import LOOSE, NOISE, SPELLINGS, Change, changed
 from train.scores import intervals, resampling_weights
 from train.tables import markdown
@@ -44,9 +44,12 @@ def main() -> None:
 def measure(folder: Path, file: Path | None = None, rows: int | None = None, seed: int = 13) -> dict[str, Any]:
     """Measure every change, write robustness.json into `folder` and return it."""
     classifier = Classifier.load(folder)
-    sources = [file] if file else [path for path in run_data(folder) if path.exists()]
-    examples = [example for path in sources for example in load_examples(path, classifier.schema)]
-    examples = spread(examples if file else split(examples)["test"], rows)
+    if file:
+        sources, examples = [file], load_examples(file, classifier.schema)
+    else:
+        sources = [path for path in run_data(folder) if path.exists()]
+        examples = run_splits(folder, classifier.schema, partly=True)["test"]
+    examples = spread(examples, rows)
     if not examples:
         raise InputError("expected sentences to change, found none: the model's training data is not here; name a FILE")
     probe = Probe(classifier, examples, seed)

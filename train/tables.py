@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wijha.errors import InputError
 from wijha.files import write_text
 
@@ -19,6 +21,9 @@ HEADLINE = {
 }
 
 _MCNEMAR = "rows right by McNemar's test, two-sided,"
+
+FEW = 10
+"""Stories below which an interval says little."""
 
 SCORES = {**HEADLINE, "macro_f1": "macro-F1", "favg2_by_topic": "Favg2, mean of targets"}
 
@@ -86,8 +91,8 @@ def score_table(result: dict[str, Any], title: str) -> str:
 
 
 def remarks(result: dict[str, Any]) -> list[str]:
-    """The model against each baseline with p, its calibration, and what abstaining buys, a line each."""
-    lines, ours = [], result["systems"]["model"]["scores"]
+    """What the sentences lack, the model against each baseline, calibration and what abstaining buys, a line each."""
+    lines, ours = lacking(result), result["systems"]["model"]["scores"]
     for name, minus in result["model_minus"].items():
         theirs = result["systems"][name]["scores"]
         gains = [
@@ -95,6 +100,8 @@ def remarks(result: dict[str, Any]) -> list[str]:
             for key in ("topic_micro_f1", "favg3")
         ]
         lines.append(f"model - {name}: {', '.join(gains)}, {_MCNEMAR} {p_value(minus['mcnemar_p'])}")
+    whole = result["systems"]["model"]["stories_right"]
+    lines.append(f"{whole:.1%} of the stories are right in every sentence (of contrast pairs: in both)")
     sure = result["confidence"]
     for where, name in (("over all labels", "ece"), ("over those of topics that it sees", "ece_seen")):
         if f"{name}_after" in sure:  # older results lack the second
@@ -105,6 +112,27 @@ def remarks(result: dict[str, Any]) -> list[str]:
             kept = f"{row['coverage']:.1%} of the rows are as sure as {row['threshold']:.3f}, {row['accuracy']:.1%} of"
             lines.append(f"{kept} those right ({row['right']:.0%} on {sure['chosen_on']}, by which it was chosen)")
     return lines
+
+
+def lacking(result: dict[str, Any]) -> list[str]:
+    """Why the scores say less than they seem to: stances and topics that no sentence has, few stories."""
+    system, lines = result["systems"]["model"], []
+    tables = np.array(list(system["confusion"].values()))
+    true = dict(zip(_stances(system)[1:], tables.sum(axis=(0, 2))[1:], strict=True))
+    if none := [label for label, count in true.items() if not count]:
+        lines.append(f"no sentence here is {' or '.join(none)}: Favg2 and Favg3 count such an F1 as 0")
+    there = dict(zip(system["confusion"], tables[:, 1:].sum(axis=(1, 2)), strict=True))
+    if none := [topic for topic, count in there.items() if not count]:
+        lines.append(f"no sentence here has {' or '.join(none)}: topic macro-F1 counts such an F1 as 0")
+    if result.get("stories", FEW) < FEW:  # older results do not count them
+        lines.append(f"only {result['stories']} stories, which the intervals and p are drawn from: they say little")
+    return lines
+
+
+def _stances(system: dict[str, Any]) -> list[str]:
+    """`present` and the stances, as the scores of a topic name them."""
+    first = next(iter(system["confusion"]))
+    return [name.split(".")[1] for name in system["scores"] if name.startswith(f"{first}.") and name.endswith(".f1")]
 
 
 def _with_span(difference: float, interval: tuple[float, float]) -> str:
@@ -118,8 +146,7 @@ def p_value(value: float) -> str:
 
 def topic_lines(system: dict[str, Any]) -> list[str]:
     """By topic: presence F1, then F1 of each stance."""
-    scores, topics = system["scores"], list(system["confusion"])
-    stances = [name.split(".")[1] for name in scores if name.startswith(f"{topics[0]}.") and name.endswith(".f1")]
+    scores, topics, stances = system["scores"], list(system["confusion"]), _stances(system)
     width = max(map(len, topics))
     lines = [f"{'F1 of the model':<{width}}" + "".join(f"  {stance:>9}" for stance in stances)]
     for topic in topics:

@@ -159,7 +159,7 @@ def test_a_wrong_setting_is_said_before_any_training(
         ({"variants": {"good": {}, "bad": {"kind": "x"}}}, "unknown setting 'kind'"),
         ({"variants": {"a": {"seed": 3}, "b": {}}}, "settings and variants must leave seed to the comparison"),
         ({"settings": {"output": "runs/a"}}, "settings and variants must leave output to the comparison"),
-        ({"scores": ["f1"]}, "expected scores among"),
+        ({"scores": ["f1"]}, "scores must be among"),
         ({"evaluate": "gone.jsonl"}, "expected sentences to score in gone.jsonl, found none"),
     ):
         (folder / "wrong.yaml").write_text(yaml.safe_dump(chosen | change), encoding="utf-8")

@@ -17,7 +17,7 @@ from train.card import write_card
 from train.data import Example, load_examples, split
 from train.evaluation import blinded, evaluate_model, searched_words
 from train.release import release
-from train.tables import HEADLINE
+from train.tables import HEADLINE, lacking
 from wijha import Classifier, InputError, Schema
 from wijha.cli import main
 from wijha.golden import unseal
@@ -225,9 +225,26 @@ def test_release_says_that_the_topics_change(folder: Path, tmp_path: Path, capsy
     assert "had the topics" not in capsys.readouterr().out
     config = json.loads((target / "config.json").read_text(encoding="utf-8"))
     config["wijha"]["schema"]["topics"] = [{"name": "sport"}]
+    config["id2label"] = {str(number): f"sport/{label}" for number, label in enumerate(SCHEMA.label_names)}
     (target / "config.json").write_text(json.dumps(config), encoding="utf-8")
     release(folder, target)
     assert f"{target} had the topics sport and has {', '.join(SCHEMA.topic_names)} now\n" in capsys.readouterr().out
+
+
+def test_what_the_sentences_lack_is_said(folder: Path, data: Path, tmp_path: Path) -> None:
+    assert not [line for line in lacking(evaluate_model(folder, data)) if "no sentence" in line]
+    rows = [json.loads(line) for line in data.read_text(encoding="utf-8").splitlines()]
+    favor = [{**row, "political_settlement": "favor", "jerusalem_status": "absent", "story": "one"} for row in rows[:9]]
+    for row in favor:
+        row |= dict.fromkeys(("de_escalation_zones", "terrorism_cooperation"), "absent")
+    file = tmp_path / "favor.jsonl"
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in favor), encoding="utf-8")
+    assert lacking(evaluate_model(folder, file)) == [
+        "no sentence here is neutral or against: Favg2 and Favg3 count such an F1 as 0",
+        "no sentence here has de_escalation_zones or jerusalem_status or terrorism_cooperation: topic macro-F1 counts "
+        "such an F1 as 0",
+        "only 1 stories, which the intervals and p are drawn from: they say little",
+    ]
 
 
 def test_blind_masks_the_words_that_the_topics_go_by_and_no_other() -> None:

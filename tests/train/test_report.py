@@ -17,6 +17,7 @@ from train.report.compare import compare
 from train.report.errors import challenge_pairs, mistakes, occlusion
 from train.report.scored import Scored, score_sentences
 from wijha import Classifier, InputError, Schema
+from wijha.classifier import softmax
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = Schema.from_yaml(ROOT / "configs" / "schema.yaml")
@@ -27,7 +28,8 @@ def _scored(true: list[list[int]], predicted: list[list[int]], sure: float = 2.0
     logits = np.zeros((len(true), 4, 4), dtype=np.float32)
     np.put_along_axis(logits, np.array(predicted)[..., None], sure, axis=-1)
     examples = [Example(f"e{n}", f"نص {n}", {}, f"s{n}", dict(fields)) for n in range(len(true))]
-    return Scored(SCHEMA, examples, np.array(true), logits, np.array([1.0, 1.0, 1.0, 2.0]))
+    calibrated = softmax(logits / np.array([1.0, 1.0, 1.0, 2.0])[:, None])
+    return Scored(SCHEMA, examples, np.array(true), logits, calibrated)
 
 
 @pytest.fixture
@@ -136,7 +138,7 @@ def test_models_of_two_schemas_are_not_compared() -> None:
     other = Schema.from_dict({"topics": [{"name": "x"}], "labels": [{"name": "a"}, {"name": "b"}]}, "test")
     ours = _scored([[0] * 4], [[0] * 4])
     with pytest.raises(InputError, match="expected two models of the same topics"):
-        compare(ours, Scored(other, ours.examples, ours.true, ours.logits, ours.temperatures))
+        compare(ours, Scored(other, ours.examples, ours.true, ours.logits, ours.calibrated))
 
 
 def test_occlusion_is_the_drop_without_the_word(model: Path, rows: list[dict[str, str]]) -> None:

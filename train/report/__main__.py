@@ -20,8 +20,8 @@ from train.report import measures, plots
 from train.report.compare import compare
 from train.report.errors import EXPLAINED, SHOWN, challenge_pairs, mistakes
 from train.report.scored import Scored, score_sentences
-from train.tables import HEADLINE
-from wijha.classifier import Classifier
+from train.tables import FEW, HEADLINE
+from wijha.classifier import Classifier, read_temperatures
 from wijha.files import write_text
 from wijha.pages import render
 
@@ -58,10 +58,10 @@ def report(folder: Path, against: Path | None = None, data: Path | None = None) 
         labels=classifier.schema.label_names,
         headline=HEADLINE,
         summary=measures.summary(classifier, labelled, scored),
-        calibration=calibration(scored),
+        calibration=calibration(scored, read_temperatures(folder)),
         charts=charts(scored, folder),
         slices=measures.slices(scored),
-        few=measures.FEW,
+        few=FEW,
         mistakes=mistakes(scored, classifier),
         wrong=int(scored.wrong_cells.sum()),
         limits={"explained": EXPLAINED, "shown": SHOWN},
@@ -93,17 +93,18 @@ def charts(scored: Scored, folder: Path) -> dict[str, Any]:
     }
 
 
-def calibration(scored: Scored) -> list[dict[str, Any]]:
+def calibration(scored: Scored, temperatures: dict[str, float]) -> list[dict[str, Any]]:
     """Temperature and expected calibration error before and after it, by topic and over all."""
-    rows: list[tuple[str, int | None]] = [(t.english or t.name, n) for n, t in enumerate(scored.schema.topics)]
+    topics = scored.schema.topics
+    rows = [(topic.english or topic.name, temperatures.get(topic.name, 1.0), n) for n, topic in enumerate(topics)]
     return [
         {
             "name": name,
-            "temperature": None if topic is None else float(scored.temperatures[topic]),
+            "temperature": temperature,
             "before": measures.reliability(scored, scored.raw, topic)["ece"],
             "after": measures.reliability(scored, scored.calibrated, topic)["ece"],
         }
-        for name, topic in [*rows, ("all", None)]
+        for name, temperature, topic in [*rows, ("all", None, None)]
     ]
 
 

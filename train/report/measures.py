@@ -18,11 +18,11 @@ from train.data import Example
 from train.evaluation import Labelled, confusion_tables, development_thresholds, run_splits, score
 from train.report.scored import Scored
 from train.scores import evaluate_counts, intervals, resampled, resampling_weights
+from train.tables import FEW
 from wijha.classifier import Classifier
 from wijha.text import normalise
 
 OUTLETS = 12
-FEW = 10  # fewer stories than this give no interval worth printing
 _WORDS = ((15, "1 to 15 words"), (30, "16 to 30 words"), (50, "31 to 50 words"), (10**9, "51 words or more"))
 _YEAR = re.compile(r"(?:19|20)\d\d")
 # Cues in the form that wijha.text.normalise gives: alefs folded, no marks.

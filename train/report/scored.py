@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from scipy.special import softmax
 
 from train.data import Example, label_numbers
 from train.scores import cell_counts, exact_rows
-from wijha.classifier import Classifier, read_settings
+from wijha.classifier import Classifier
 from wijha.schema import Schema
 
 
@@ -26,18 +25,13 @@ class Scored:
     """Label numbers, shape (sentences, topics); -100 where there is none."""
     logits: np.ndarray
     """Raw outputs, shape (sentences, topics, labels)."""
-    temperatures: np.ndarray
-    """One a topic."""
+    calibrated: np.ndarray
+    """Probabilities as the classifier gives them, shape (sentences, topics, labels)."""
 
     @cached_property
     def raw(self) -> np.ndarray:
         """Probabilities before calibration, shape (sentences, topics, labels)."""
         return np.asarray(softmax(self.logits, axis=-1))
-
-    @cached_property
-    def calibrated(self) -> np.ndarray:
-        """Probabilities as the classifier gives them, shape (sentences, topics, labels)."""
-        return np.asarray(softmax(self.logits / self.temperatures[None, :, None], axis=-1))
 
     @cached_property
     def predicted(self) -> np.ndarray:
@@ -67,12 +61,5 @@ class Scored:
 
 def score_sentences(classifier: Classifier, examples: Sequence[Example]) -> Scored:
     """Run the model once over the sentences."""
-    schema = classifier.schema
-    temperatures: dict[str, Any] = read_settings(classifier.folder).get("temperatures", {})
-    return Scored(
-        schema,
-        examples,
-        label_numbers(examples, schema),
-        classifier.logits([example.text for example in examples]),
-        np.array([temperatures.get(name, 1.0) for name in schema.topic_names]),
-    )
+    schema, logits = classifier.schema, classifier.logits([example.text for example in examples])
+    return Scored(schema, examples, label_numbers(examples, schema), logits, classifier.calibrated(logits))
