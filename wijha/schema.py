@@ -10,6 +10,9 @@ from typing import Any
 from wijha.errors import InputError
 from wijha.files import read_yaml
 
+COLUMNS = {"text", "id", "story", "group", "split"}
+"""What a labelled row may have beside a column a topic."""
+
 
 @dataclass(frozen=True)
 class Topic:
@@ -72,8 +75,14 @@ class Schema:
         labels = _named(Label, raw.get("labels"), "labels", 2, problems)
         polar = raw.get("polar") or ()
         names = {label.name for label in labels[1:]}
-        if not isinstance(polar, list | tuple) or not all(isinstance(name, str) and name in names for name in polar):
-            problems.append(f"polar must list labels other than the first, got {polar!r}")
+        if (
+            not isinstance(polar, list | tuple)
+            or not all(isinstance(name, str) and name in names for name in polar)
+            or len(set(polar)) < len(polar)
+        ):
+            problems.append(f"polar must list labels other than the first, each once, got {polar!r}")
+        if taken := sorted(COLUMNS & {topic.name for topic in topics}):
+            problems.append(f"topics need other names than the columns {', '.join(taken)} of labelled rows")
         if unknown := set(raw) - {"topics", "labels", "polar"}:
             problems.append(f"unknown keys {sorted(map(str, unknown))}")
         if problems:

@@ -51,7 +51,9 @@ def hostile(data: Path, tmp_path: Path) -> Path:
 
 
 def test_the_page_is_one_file_that_fetches_nothing_and_escapes_everything(folder: Path, hostile: Path) -> None:
-    page = report(folder, data=hostile).read_text(encoding="utf-8")
+    made = report(folder, data=hostile)
+    page = made.read_text(encoding="utf-8")
+    assert made == folder / f"report-{hostile.stem}.html"  # another than that of what is scored without --data
     assert not re.search(r"""(?:src|href|action)=["']?(?:https?:)?//|@import|url\((?!#)""", page.replace("xlink:", ""))
     assert "&lt;img" in page and "<img" not in page
     assert page.count("<svg") >= 4 and "<text" in page and "prefers-color-scheme: dark" in page

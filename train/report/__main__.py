@@ -2,7 +2,8 @@
 
     python -m train.report MODEL                          # -> MODEL/report.html
     python -m train.report MODEL --against OTHER          # with what got better and worse
-    python -m train.report MODEL --data FILE              # .jsonl, .csv or .parquet with text and a column a topic
+    python -m train.report MODEL --data FILE              # -> MODEL/report-<name of FILE>.html; FILE: .jsonl, .csv or
+                                                          #    .parquet with text and a column a topic
 
 Without --data: what train.evaluation scores, as the page says. The page
 holds the sentences that it shows: one on real news is not for publishing.
@@ -40,7 +41,8 @@ def main() -> None:
 
 
 def report(folder: Path, against: Path | None = None, data: Path | None = None) -> Path:
-    """Write MODEL/report.html and return its path. Raises InputError for what is not as expected, before it does."""
+    """Write MODEL/report.html, of `data` another, and return its path. Raises InputError for what is not as expected,
+    before it does."""
     classifier = Classifier.load(folder)
     other = Classifier.load(against) if against else None
     labelled = labelled_sentences(folder, data, classifier.schema)
@@ -69,8 +71,9 @@ def report(folder: Path, against: Path | None = None, data: Path | None = None) 
         comparison=comparison,
         run=run_settings(folder),
     )
-    write_text(folder / "report.html", page)
-    return folder / "report.html"
+    target = folder / (f"report-{labelled.name}.html" if data else "report.html")
+    write_text(target, page)
+    return target
 
 
 def charts(scored: Scored, folder: Path) -> dict[str, Any]:
