@@ -28,6 +28,7 @@ LABELS = Path("data/annotated.jsonl")
 HYDRATED = Path("data/annotated.local.jsonl")
 _OTHER = (".csv", ".tsv", ".json", ".xml", ".html", ".htm")
 _TAG = re.compile(r"<[^>]+>")
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 LETTERS = "\u0621-\u064a"
 
 
@@ -100,7 +101,8 @@ def documents(path: Path) -> Iterator[str]:
         yield from read_documents(path)
     else:
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            yield html.unescape(_TAG.sub("\n", line)).replace("\\n", "\n")
+            plain = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), line).encode("utf-16", "surrogatepass")
+            yield html.unescape(_TAG.sub("\n", plain.decode("utf-16", "replace"))).replace("\\n", "\n")
 
 
 if __name__ == "__main__":

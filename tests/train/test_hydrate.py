@@ -36,6 +36,14 @@ def test_from_shards(tmp_path: Path, labels: Path) -> None:
     assert _texts(tmp_path / "out.local.jsonl") == {"a0": WANTED[0], "a1": WANTED[1]}
 
 
+@pytest.mark.parametrize("name", ["posts.jsonl", "posts.json", "posts.csv"])
+def test_from_lines_with_json_escapes(tmp_path: Path, labels: Path, name: str) -> None:
+    (tmp_path / "corpus").mkdir()
+    line = json.dumps({"body": f"\U0001f4f0\n{ARTICLE}\n"})
+    (tmp_path / "corpus" / name).write_text(line, encoding="utf-8")
+    assert "\\u" in line and hydrate(tmp_path / "corpus", labels, tmp_path / "out.local.jsonl") == 2
+
+
 def test_an_exchanged_sentence_is_made_from_its_source(tmp_path: Path) -> None:
     (tmp_path / "d.txt").write_text(ARTICLE, encoding="utf-8")
     text = "أكد الوزير أن الحل سلمي."
