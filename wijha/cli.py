@@ -13,14 +13,14 @@ from wijha.errors import InputError
 
 _FORMATS = ".txt, .jsonl, .csv (each also .gz, .xz, .zst) or .parquet"
 _NOTES = """\
-Bad rows (broken JSON, no text or far too long a one, a wrong number of cells, not UTF-8, a column that is to be
-added) go to OUT.quarantine.jsonl with their line and the reason, and the job goes on. Finished chunks wait in
-OUT.job/ until all are there; after a kill, --resume goes on and gives the very same bytes. Behind an input that
-breaks off, --resume keeps the rows of the other inputs once it is mended. What a finished job was made of stands in
-OUT.receipt.json (the model's sha256 as `wijha info` prints it); with the same model and options a later --resume
-classifies what is new or changed in IN, by size, time and first MiB, and leaves the rest. A text cell of a .csv output
-that begins with = + - @ (fullwidth too), a tab or a line end gets an apostrophe in front, so that no spreadsheet runs
-it.
+Bad rows (broken JSON, no text or far too long a one, a wrong number of cells, not UTF-8, a column that is to be added)
+go to OUT.quarantine.jsonl with their line and the reason, and the job goes on. Finished chunks wait in OUT.job/ until
+all are there; after a kill, --resume goes on and gives the very same bytes. Behind an input that breaks off, --resume
+keeps the rows of the other inputs once it is mended. What a finished job was made of stands in OUT.receipt.json (the
+model's sha256 as `wijha info` prints it); with the same model and options a later --resume classifies what is new or
+changed in IN, by size, time and first MiB, and leaves the rest. A file at OUT that the receipt does not name is
+written over with --restart only. A text cell of a .csv output that begins with = + - @ (fullwidth too), a tab or a
+line end gets an apostrophe in front, so that no spreadsheet runs it.
 Exit codes: 0 done, 2 something is not as expected, 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 

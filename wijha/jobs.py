@@ -29,7 +29,7 @@ from wijha.predict import added_columns, computed, named
 from wijha.receipt import Kept, Receipt, Rows, total
 from wijha.records import Row, row_count, suffix_of
 from wijha.signals import handled
-from wijha.surplus import check_free
+from wijha.surplus import check_free, check_unlinked
 from wijha.writing import encode, without_rows
 
 States = dict[Pair, dict[str, Any]]  # the inputs in order, each as it was when the job began
@@ -73,7 +73,7 @@ def run(
     """Classify every input into its output; bad rows go to `places.quarantine`, what was done to `places.receipt`.
 
     With `resume` what an earlier job finished of the same inputs with the same model and options stays as it is.
-    Raises InputError when an input is not as expected or OUT holds what other inputs gave (nothing is written over),
+    Raises InputError when an input is not as expected or OUT holds what no such job wrote (nothing is written over),
     UnfinishedError when that is found behind finished chunks or the disk is full, and passes Interrupted on; after both
     `resume` goes on and gives the very same bytes.
     """
@@ -141,10 +141,12 @@ def _begun(
     _check_choice(ledger, resume or restart)
     plan = _Plan(dict(zip(pairs, input_states(pairs), strict=True)), made_with, Receipt.read(places), {})
     check_free(pairs, places, plan.receipt.gone())
-    if not (restart or ledger.unfinished):
-        plan.receipt.check_sources(plan.states)
     if resume:
         plan = replace(plan, kept=plan.receipt.done(plan.states, plan.telling))
+    check_unlinked(plan.todo)
+    if not restart:
+        begun = ledger.inputs
+        plan.receipt.check_targets({pair: state for pair, state in plan.todo.items() if pair.name not in begun})
     options = made_with["options"] | {"outputs": {pair.name: pair.suffix for pair in plan.todo}}
     with writing(places.job):
         identity = made_with | {"options": options, "inputs": list(plan.todo.values())}

@@ -76,6 +76,11 @@ class Ledger:
         """Whether the folder holds a job."""
         return (self.folder / "job.json").exists()
 
+    @property
+    def inputs(self) -> set[str]:
+        """Names of the inputs of the unfinished job."""
+        return {str(state["name"]) for state in self._identity().get("inputs") or ()}
+
     def hold(self) -> None:
         """Take the lock. Raises InputError when another process has it."""
         self.folder.mkdir(parents=True, exist_ok=True)

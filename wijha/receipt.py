@@ -63,13 +63,19 @@ class Receipt:
         except OSError as error:
             raise InputError(f"expected to read {places.receipt}, got: {error.strerror}; mend or remove it") from error
 
-    def check_sources(self, begun: Mapping[Pair, State]) -> None:
-        """Raises InputError when an output that is there came from another file than the one that now goes to it."""
+    def check_targets(self, begun: Mapping[Pair, State]) -> None:
+        """Raises InputError when what stands where an output goes is not noted, or came from another file."""
         for pair, state in begun.items():
-            before = self.outputs.get(self._name(pair), {})
+            if not pair.target.exists():
+                continue
+            if (before := self.outputs.get(self._name(pair))) is None:
+                raise InputError(
+                    f"expected {pair.target} to be free or named in {self.places.receipt}, found another file there; "
+                    "name another OUT, or write over it with --restart"
+                )
             source = before.get("source", _source(pair))
             content = {name: value for name, value in state.items() if name != "changed"}
-            if source != _source(pair) and not _same(content, before) and pair.target.exists():
+            if source != _source(pair) and not _same(content, before):
                 raise InputError(
                     f"expected {pair.target} to be free or made of {pair.source}, found it made of {source!r}; "
                     "remove it, name another OUT, or write over everything with --restart"

@@ -126,13 +126,16 @@ def killed(folder: Path, source: Path, model: Path, suffix: str, more: tuple[str
     assert main(words(source, calm, model, *more)) == 0
     out.parent.mkdir()
     out.write_text("earlier")
+    job = out.with_name(f"{out.name}.job") / "job.json"
     chunk_count = (ROWS + 3 + CHUNK - 1) // CHUNK
     points = sorted(dice.randrange(2 * chunk_count + 1) for _ in range(kills))
     for point in points:
-        kill_at(start(words(source, out, model, "--resume", *more), folder), out, point, dice.random() / 50)
+        choice = "--resume" if job.exists() else "--restart"
+        kill_at(start(words(source, out, model, choice, *more), folder), out, point, dice.random() / 50)
         whole = out.read_bytes()
         assert whole in (b"earlier", calm.read_bytes())
-    assert finish(start(words(source, out, model, "--resume", *more), folder)) == 0
+    choice = "--resume" if job.exists() or out.read_bytes() != b"earlier" else "--restart"
+    assert finish(start(words(source, out, model, choice, *more), folder)) == 0
     assert outcome(out) == outcome(calm)
     assert main(["verify", str(source), str(out), *more]) == 0
 
