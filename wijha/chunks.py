@@ -16,6 +16,8 @@ from wijha.writing import LONGEST
 
 _NAMES_SHOWN = 10
 _NAME_LENGTH = 30
+SPANNING = 100
+"""Lines of a .csv row beyond which it is more likely a stray quote that swallowed others."""
 NOTHING_ADDED, RENAME = "no column that is to be added", "rename or drop it"
 
 
@@ -45,6 +47,8 @@ class Chunk:
     rows: list[Row] = field(default_factory=list)
     """What is to be classified: a row each, or a row for each sentence."""
     faults: list[Record] = field(default_factory=list)
+    spanning: list[int] = field(default_factory=list)
+    """Where the accepted rows of more than SPANNING lines begin."""
 
 
 def chunks(source: Path, options: Options) -> Iterator[Chunk]:
@@ -58,9 +62,11 @@ def chunks(source: Path, options: Options) -> Iterator[Chunk]:
         chunk = chunk if chunk and chunk.rows_in else Chunk(record.number, record.number)
         rows, fault = accept(record, options)
         if fault and options.strict:
-            raise InputError(fault.at(source, record.number))
+            raise InputError(fault.at(source, record))
         if fault:
             chunk.faults.append(record._replace(fault=fault))
+        elif record.last - record.number >= SPANNING:
+            chunk.spanning.append(record.number)
         chunk.rows += rows
         chunk.rows_in, chunk.last = chunk.rows_in + 1, record.number
         if chunk.rows_in >= options.chunk_rows or len(chunk.rows) >= 4 * options.chunk_rows:
@@ -84,7 +90,7 @@ def look(source: Path, options: Options) -> bool:
         if fault is None:
             check_new(source, record.row, options.added)
             return True
-        first = first or InputError(fault.at(source, record.number))
+        first = first or InputError(fault.at(source, record))
         everywhere = record.fault is None and options.column not in record.row
         if options.strict or (everywhere and suffix_of(source) in (".csv", ".parquet")):
             break
@@ -163,5 +169,6 @@ def quarantine_entry(name: str, record: Record) -> dict[str, Any]:
     fault = record.fault or Fault("a row", "a bad one", "mend it")
     raw = record.raw or repr(record.row)
     digest = hashlib.sha256(raw.encode("utf-8", "surrogateescape" if record.raw else "replace")).hexdigest()
-    reason = f"expected {fault.wanted}, found {fault.found}; {fault.advice}"
+    place = f" in {record.where}" if record.last > record.number else ""
+    reason = f"expected {fault.wanted}, found {fault.found}{place}; {fault.advice}"
     return {"input": name, "line": record.number, "reason": reason, "sha256": digest}

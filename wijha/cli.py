@@ -14,13 +14,16 @@ from wijha.errors import InputError
 _FORMATS = ".txt, .jsonl, .csv (each also .gz, .xz, .zst) or .parquet"
 _NOTES = """\
 Bad rows (broken JSON, no text or far too long a one, a wrong number of cells, not UTF-8, a column that is to be added)
-go to OUT.quarantine.jsonl with their line and the reason, and the job goes on. Finished chunks wait in OUT.job/ until
-all are there; after a kill, --resume goes on and gives the very same bytes. Behind an input that breaks off, --resume
-keeps the rows of the other inputs once it is mended. What a finished job was made of stands in OUT.receipt.json (the
-model's sha256 as `wijha info` prints it); with the same model and options a later --resume classifies what is new or
-changed in IN, by size, time and first MiB, and leaves the rest. A file at OUT that the receipt does not name is
-written over with --restart only. A text cell of a .csv output that begins with = + - @ (fullwidth too), a tab or a
-line end gets an apostrophe in front, so that no spreadsheet runs it.
+go to OUT.quarantine.jsonl with their line and the reason, and the job goes on. A stray quote in a .csv swallows the
+rows up to the next quote: they are set aside as one bad row, or are one text, of which the last lines of the job tell.
+What a text holds behind the model's length (128 tokens of the one that ships) is not read; the job counts such texts,
+--articles splits them. Finished chunks wait in OUT.job/ until all are there; after a kill, --resume goes on and gives
+the very same bytes. Behind an input that breaks off, --resume keeps the rows of the other inputs once it is mended.
+What a finished job was made of stands in OUT.receipt.json (the model's sha256 as `wijha info` prints it); with the
+same model and options a later --resume classifies what is new or changed in IN, by size, time and first MiB, and
+leaves the rest. A file at OUT that the receipt does not name is written over with --restart only. A text cell of a
+.csv output that begins with = + - @ (fullwidth too), a tab or a line end gets an apostrophe in front, so that no
+spreadsheet runs it.
 Exit codes: 0 done, 2 something is not as expected, 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
@@ -121,10 +124,11 @@ def predict(arguments: argparse.Namespace) -> int:
 
 
 def _predict(arguments: argparse.Namespace) -> None:
-    from wijha.chunks import Options
+    from wijha.chunks import SPANNING, Options
     from wijha.classifier import Classifier
     from wijha.jobs import run
     from wijha.paths import Places, left_out, pair_up
+    from wijha.tokenizer import longest
 
     if arguments.engine == "ray":
         from wijha.ray_engine import predict_with_ray
@@ -143,6 +147,13 @@ def _predict(arguments: argparse.Namespace) -> None:
     print(f"{counts.rows_out:,} rows{files} -> {arguments.target} {how}{before}")
     if counts.quarantined:
         print(f"{counts.quarantined:,} of {counts.rows_in:,} input rows set aside in {places.quarantine}")
+    if counts.spanning:
+        more = f"more than {SPANNING} lines each, the first {counts.spanning_first}"
+        print(f"{counts.spanning:,} rows reach over {more}; check the quotes")
+    if counts.cut:
+        advice = "" if options.articles else "; --articles splits them"
+        tokens = longest(classifier.readers[0].folder)
+        print(f"{counts.cut:,} texts are longer than the model reads ({tokens} tokens){advice}")
 
 
 def verify(arguments: argparse.Namespace) -> None:

@@ -26,6 +26,10 @@ class Rows(NamedTuple):
     rows_in: int
     rows_out: int
     quarantined: int
+    cut: int = 0
+    spanning: int = 0
+    spanning_at: int = 0
+    """As in wijha.ledger.Entry."""
 
 
 class Aside(NamedTuple):
@@ -108,7 +112,8 @@ class Receipt:
 
     def _kept(self, pair: Pair, state: State, aside: Aside | None) -> Kept | None:
         before = self.outputs.get(self._name(pair), {})
-        counts = [before[name] for name in Rows._fields if isinstance(before.get(name), int)]
+        noted = [before.get(name, Rows._field_defaults.get(name)) for name in Rows._fields]
+        counts = [count for count in noted if isinstance(count, int)]
         same = _same(state, before) and before.get("quarantine") == (aside.sha256 if aside else None)
         if not same or len(counts) != len(Rows._fields):
             return None
@@ -125,9 +130,10 @@ class Receipt:
 
 
 def total(parts: Iterable[Rows | Entry]) -> Rows:
-    """The sums over chunks or inputs."""
-    counts = [(part.rows_in, part.rows_out, part.quarantined) for part in parts]
-    return Rows(*map(sum, zip((0, 0, 0), *counts, strict=True)))
+    """The sums over chunks or inputs, and the first line that is noted."""
+    counts = [[getattr(part, name) for name in Rows._fields] for part in parts]
+    *sums, lines = zip([0] * len(Rows._fields), *counts, strict=True)
+    return Rows._make([*map(sum, sums), next(filter(None, lines), 0)])
 
 
 def set_aside(quarantine: Path) -> dict[str, Aside]:

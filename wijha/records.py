@@ -36,9 +36,9 @@ class Fault(NamedTuple):
     found: str
     advice: str
 
-    def at(self, path: Path, number: int) -> str:
+    def at(self, path: Path, record: Record) -> str:
         """The sentence for a user."""
-        return f"expected {self.wanted} in {path} line {number}, found {self.found}; {self.advice}"
+        return f"expected {self.wanted} in {path} {record.where}, found {self.found}; {self.advice}"
 
 
 class Record(NamedTuple):
@@ -50,6 +50,13 @@ class Record(NamedTuple):
     fault: Fault | None = None
     raw: str = ""
     """The line of a bad row, undecodable bytes as lone surrogates."""
+    last: int = 0
+    """Line of a .csv file where the row ends."""
+
+    @property
+    def where(self) -> str:
+        """Its line, or from which to which it reaches."""
+        return f"lines {self.number:,} to {self.last:,}" if self.last > self.number else f"line {self.number}"
 
 
 def packing_of(path: Path) -> str:
@@ -81,7 +88,7 @@ def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
     """
     for record in records(path):
         if record.fault:
-            raise InputError(record.fault.at(path, record.number))
+            raise InputError(record.fault.at(path, record))
         yield record.number, record.row
 
 
@@ -163,11 +170,27 @@ def _read_jsonl(path: Path) -> Iterator[Record]:
             yield Record(number, row, fault, line)
 
 
+class _TwiceError(ValueError):
+    """A JSON object with a name twice, of which Python's parser takes the last."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Row:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise _TwiceError
+    return row
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)  # 8 % slower than without
+
+
 def _parsed(line: str) -> tuple[Row, Fault | None]:
     if fault := _encoding_fault(line):
         return {}, fault
     try:
-        row = json.loads(line)
+        row = _DECODER.decode(line)
+    except _TwiceError:
+        return {}, Fault("a JSON object", "a name twice", "rename or drop one")
     except json.JSONDecodeError as error:
         return {}, Fault("a JSON object", f"{error.msg.lower()} at character {error.pos + 1}", "mend it")
     except (ValueError, RecursionError):
@@ -183,6 +206,7 @@ def _read_csv(path: Path) -> Iterator[Record]:
     seen: list[str] = []
     reader = csv.reader(_noted(_lines(path, newline=""), seen), strict=True)
     header: list[str] | None = None
+    fault: Fault | None
     while True:
         start = reader.line_num + 1
         seen.clear()
@@ -191,14 +215,16 @@ def _read_csv(path: Path) -> Iterator[Record]:
         except csv.Error as error:
             if header is None:
                 raise
-            yield Record(start, {}, Fault("whole CSV cells", str(error), "mend the quotes"), "".join(seen))
+            fault = Fault("whole CSV cells", str(error), "mend the quotes")
+            yield Record(start, {}, fault, "".join(seen), reader.line_num)
             continue
         if cells is None:
             return
         if header is None:
             header = _header(cells, path) if "".join(cells).strip() else None
         elif cells:
-            yield Record(start, dict(zip(header, cells, strict=False)), _cell_fault(cells, header), "\x1f".join(cells))
+            row, fault = dict(zip(header, cells, strict=False)), _cell_fault(cells, header)
+            yield Record(start, row, fault, "\x1f".join(cells), reader.line_num)
 
 
 def _noted(lines: Iterator[str], seen: list[str]) -> Iterator[str]:

@@ -98,6 +98,8 @@ def test_formats_that_are_not_ours(name: str) -> None:
 BAD_JSONL = [
     (b'{"text": "broken', "expected a JSON object, found "),
     (b"[1]", "expected a JSON object, found a value of type list"),
+    (b'{"text": "a", "text": "b"}', "expected a JSON object, found a name twice"),
+    (b'{"text": "a", "of": [{"n": 1, "n": 1}]}', "expected a JSON object, found a name twice"),
     (b"[" * 100_000, "expected a JSON object, found a number or a nesting without end"),
     (b'{"title": "x"}', "expected a column 'text', found title"),
     (b'{"text": null}', "expected a text, found nothing"),
@@ -184,6 +186,28 @@ def test_other_separators_are_named(tmp_path: Path, sign: str, name: str) -> Non
         list(records(tmp_path / "in.csv"))
     (tmp_path / "in.csv").write_text(f'id,"a{sign}b"\n1,2\n', encoding="utf-8")
     assert len(list(read_rows(tmp_path / "in.csv"))) == 1
+
+
+def test_a_bad_row_of_several_lines_says_from_which_to_which(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    text = "id,text\n" + "1,a\n" * 4 + '6,"stray\n' + "7,b\n" * 994 + '1001,c"d\n' + '1002,"x\ny",z\n1003,"open\n'
+    path.write_text(text, encoding="utf-8")
+    (chunk,) = chunks(path, Options())
+    assert [quarantine_entry("in.csv", record)["reason"] for record in chunk.faults] == [
+        "expected whole CSV cells, found ',' expected after '\"' in lines 6 to 1,001; mend the quotes",
+        "expected 2 columns, found 3 in lines 1,002 to 1,003; quote cells that hold commas",
+        "expected whole CSV cells, found unexpected end of data; mend the quotes",
+    ]
+    with pytest.raises(InputError, match=r"expected whole CSV cells in .*in.csv lines 6 to 1,001, found"):
+        list(read_rows(path))
+
+
+@pytest.mark.parametrize(("lines", "told"), [(100, []), (101, [3])])
+def test_accepted_rows_of_many_lines_are_noted(tmp_path: Path, lines: int, told: list[int]) -> None:
+    cell = "\n".join("a" * lines)
+    (tmp_path / "in.csv").write_text(f'text\na\n"{cell}"\nb\n', encoding="utf-8")
+    (chunk,) = chunks(tmp_path / "in.csv", Options())
+    assert chunk.spanning == told and len(chunk.rows) == 3
 
 
 def test_rows_of_broken_quotes_are_told_apart(tmp_path: Path) -> None:
