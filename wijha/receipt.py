@@ -67,6 +67,12 @@ class Receipt:
         except OSError as error:
             raise InputError(f"expected to read {places.receipt}, got: {error.strerror}; mend or remove it") from error
 
+    @property
+    def options(self) -> State:
+        """The options that the outputs were made with, as far as they are noted."""
+        noted = self.made_with.get("options")
+        return noted if isinstance(noted, dict) else {}
+
     def check_targets(self, begun: Mapping[Pair, State]) -> None:
         """Raises InputError when what stands where an output goes is not noted, or came from another file."""
         for pair, state in begun.items():
