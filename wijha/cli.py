@@ -140,9 +140,10 @@ def _predict(arguments: argparse.Namespace) -> None:
     classifier = Classifier.load(arguments.model, runtime=arguments.runtime)
     options = Options(arguments.text_column, arguments.articles, arguments.strict, arguments.chunk_rows)
     pairs, places = pair_up(arguments.sources, arguments.target, arguments.format), Places(arguments.target)
+    passed_over = left_out(arguments.sources, arguments.target)
     counts = run(pairs, places, classifier, options, arguments.resume, arguments.restart)
     files = f" of {len(pairs):,} files" if len(pairs) > 1 else ""
-    how = f"({classifier.runtime_name}, {classifier.folder}){left_out(arguments.sources, arguments.target)}"
+    how = f"({classifier.runtime_name}, {classifier.folder}){passed_over}"
     before = f"; done before: {counts.kept:,} of {len(pairs):,} inputs" if counts.kept else ""
     print(f"{counts.rows_out:,} rows{files} -> {arguments.target} {how}{before}")
     if counts.quarantined:

@@ -45,9 +45,7 @@ def test_a_stance_of_the_input_is_none_of_the_model(tmp_path: Path, suffix: str,
         proved(source, out)
 
 
-def test_an_option_that_was_forgotten_is_named(
-    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_option_that_was_forgotten_is_named(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     write_rows([{"text": "نص", "body": "نص. آخر."}], source)
     words, more = [str(source), str(out)], ["--articles", "--text-column", "body"]
