@@ -22,8 +22,8 @@ the very same bytes. Behind an input that breaks off, --resume keeps the rows of
 What a finished job was made of stands in OUT.receipt.json (the model's sha256 as `wijha info` prints it); with the
 same model and options a later --resume classifies what is new or changed in IN, by size, time and first MiB, and
 leaves the rest. A file at OUT that the receipt does not name is written over with --restart only. A text cell of a
-.csv output that begins with = + - @ (fullwidth too), a tab or a line end gets an apostrophe in front, so that no
-spreadsheet runs it.
+.csv output that begins with = + - @ (fullwidth too), a tab or a line end and is no plain number gets an apostrophe in
+front, so that no spreadsheet runs it; lists, objects, true and false are JSON there.
 Exit codes: 0 done, 2 something is not as expected, 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 

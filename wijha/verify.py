@@ -20,12 +20,12 @@ from wijha.paths import Pair, Places
 from wijha.receipt import Receipt
 from wijha.records import Row, read_rows, records
 from wijha.surplus import check_outputs
-from wijha.writing import as_text, defuse, finite
+from wijha.writing import as_cell, as_text, finite
 
 _END: Any = None
 _AGAIN = "run wijha predict again with --restart"
 _IDENTITY = ("id", "document", "sentence")
-_SHOWN: dict[str, Callable[[Any], Any]] = {".jsonl": finite, ".csv": defuse, ".parquet": as_text}
+_SHOWN: dict[str, Callable[[Any], Any]] = {".jsonl": finite, ".csv": as_cell, ".parquet": as_text}
 Key = tuple[str, ...]
 
 

@@ -17,7 +17,9 @@ import pytest
 from wijha import InputError
 from wijha.chunks import Options, accept, chunks, quarantine_entry
 from wijha.files import replacing, write_text
+from wijha.paths import Places, pair_up
 from wijha.records import Fault, Record, read_rows, records, row_count, suffix_of
+from wijha.verify import verify
 from wijha.writing import LONGEST, Joined, defuse, encode, head, merge, write_rows
 
 TEXT = "رفضت الفصائل الهدنة"
@@ -291,11 +293,58 @@ def test_numbers_that_json_has_not_are_null(value: float) -> None:
 
 @pytest.mark.parametrize("sign", "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 def test_a_cell_that_a_spreadsheet_would_run_is_defused(tmp_path: Path, sign: str) -> None:
-    assert defuse(f"{sign}1+1") == f"'{sign}1+1"
+    assert defuse(f"{sign}1+1") == f"'{sign}1+1" and defuse(f"{sign}5\n") == f"'{sign}5\n"
     for value in (f"1{sign}1", f" {sign}", "", "نص", -1, None):
         assert defuse(value) == value
-    write_rows([{"text": f"{sign}1"}], tmp_path / "out.csv")
-    assert [row for _, row in read_rows(tmp_path / "out.csv")] == [{"text": f"'{sign}1"}]
+    write_rows([{"text": f"{sign}أ"}], tmp_path / "out.csv")
+    assert [row for _, row in read_rows(tmp_path / "out.csv")] == [{"text": f"'{sign}أ"}]
+
+
+@pytest.mark.parametrize("number", ["-5", "+963", "-3.25", "-0.5"])
+def test_a_plain_number_is_no_formula(number: str) -> None:
+    assert defuse(number) == number
+    for more in (f"{number} ", f"{number}-1", f"{number}.1.1", f"{number}%", f"={number}", f"{number}e5", f"-{number}"):
+        assert defuse(more) == f"'{more}"
+
+
+VALUES: dict[str, tuple[object, object, str]] = {
+    "list": (["أ", 1.5, None, True], ["أ", 1.5, None, True], '["أ", 1.5, null, true]'),
+    "object": ({"a": [float("nan")]}, {"a": [None]}, '{"a": [null]}'),
+    "tuple": ((1, "a"), [1, "a"], '[1, "a"]'),
+    "true": (True, True, "true"),
+    "false": (False, False, "false"),
+    "bytes of UTF-8": ("=قدس".encode(), "=قدس", "'=قدس"),
+    "other bytes": (b"\xff\x00", "/wA=", "/wA="),
+    "bytes within": ([b"a", b"\xff"], ["a", "/w=="], '["a", "/w=="]'),
+    "number": (-1.5, -1.5, "-1.5"),
+    "date": (date(2024, 5, 1), "2024-05-01", "2024-05-01"),
+}
+
+
+@pytest.mark.parametrize(("value", "in_json", "in_csv"), VALUES.values(), ids=VALUES)
+def test_values_are_written_as_json_has_them(tmp_path: Path, value: object, in_json: object, in_csv: str) -> None:
+    for suffix, wanted in ((".jsonl", in_json), (".csv", in_csv)):
+        write_rows([{"n": value, "all": float("inf")}], tmp_path / f"out{suffix}")
+        ((_, row),) = read_rows(tmp_path / f"out{suffix}")
+        assert row["n"] == wanted and type(row["n"]) is type(wanted)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+@pytest.mark.parametrize("value", [each[0] for each in VALUES.values()], ids=VALUES)
+def test_ids_of_every_type_are_verified(tmp_path: Path, suffix: str, value: object) -> None:
+    source, out = tmp_path / "in.parquet", tmp_path / f"out{suffix}"
+    try:
+        pq.write_table(pa.table({"id": pa.array([value]), "text": [TEXT]}), source)
+    except pa.ArrowException:
+        source = source.with_suffix(".jsonl")
+        write_rows([{"id": value, "text": TEXT}], source)
+    rows = [{**row, "war_stance": "favor"} for _, row in read_rows(source)]
+    write_rows(rows, out)
+    assert verify(pair_up([str(source)], out), Places(out), Options()).rows_out == 1
+    rows[0]["id"] = "غير"
+    write_rows(rows, out)
+    with pytest.raises(InputError, match="it is changed"):
+        verify(pair_up([str(source)], out), Places(out), Options())
 
 
 def test_a_whole_file_or_none(tmp_path: Path) -> None:
