@@ -11,7 +11,7 @@ from typing import Any
 from wijha.batching import WINDOW
 from wijha.errors import InputError
 from wijha.records import Fault, Record, Row, records, suffix_of
-from wijha.text import sentences
+from wijha.text import normalise, sentences
 from wijha.writing import LONGEST
 
 _NAMES_SHOWN = 10
@@ -124,6 +124,9 @@ def accept(record: Record, options: Options) -> tuple[list[Row], Fault | None]:
 def text_fault(row: Row, column: str) -> Fault | None:
     """What is wrong with the text of a row."""
     if column not in row:
+        alike = next((name for name in row if _alike(name, column)), None)
+        if alike is not None:
+            return Fault(f"a column {column!r}", f"{alike!r}", "rename it; they differ in spaces, marks or case only")
         return Fault(f"a column {column!r}", shown(list(row)), "pass --text-column NAME")
     text = row[column]
     if not isinstance(text, str):
@@ -132,6 +135,12 @@ def text_fault(row: Row, column: str) -> Fault | None:
     if not text.strip():
         return Fault("a text", "an empty one", "mend or drop the row")
     return Fault("a text", "NUL characters in it", "mend or drop the row") if "\0" in text else None
+
+
+def _alike(name: str, column: str) -> bool:
+    """Whether two names look the same but for spaces, direction marks and case."""
+    first, second = (normalise(each).replace(" ", "") for each in (name, column))
+    return bool(first) and first == second
 
 
 def _added_fault(row: Row, added: Container[str]) -> Fault | None:

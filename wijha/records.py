@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import json
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +27,7 @@ SUFFIXES = (".txt", ".jsonl", ".csv", ".parquet")
 COMPRESSED = (".gz", ".xz", ".zst")
 _ROWS_A_GROUP = 10_000
 _BLOCK = 1 << 20
+_SEPARATOR = re.compile(r'"?sep=([^"\w\r\n])"?([\r\n]*)', re.IGNORECASE)  # as Excel begins a file
 _BROKEN = (pa.ArrowException, csv.Error, EOFError, OSError, zlib.error, lzma.LZMAError)
 _NO_PYTHON_VALUE = (ValueError, OverflowError, LookupError)  # not UTF-8, a year 10,000, an unknown time zone
 
@@ -74,11 +77,22 @@ def suffix_of(path: Path) -> str:
     """The format of a file by its name, compressed or not. Raises InputError for a format that is not ours."""
     suffix = form_of(path)
     if suffix not in SUFFIXES or (suffix == ".parquet" and packing_of(path)):
+        if suffix in (".json", ".ndjson") and _holds_json_lines(path):
+            raise InputError(f"expected a .jsonl file, got {path.name}, whose lines are such; rename it to .jsonl")
         raise InputError(
             f"expected a {', '.join(SUFFIXES)} file, got {path.name}; convert it "
             f"({', '.join(COMPRESSED)} behind the first three is read too)"
         )
     return suffix
+
+
+def _holds_json_lines(path: Path) -> bool:
+    """Whether the first line of a file is an object of its own."""
+    try:
+        with _binary(path) as file:
+            return isinstance(json.loads(bytes(file.read(_BLOCK)).split(b"\n")[0]), dict)
+    except (ValueError, RecursionError, *_BROKEN):
+        return False
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
@@ -124,7 +138,8 @@ def row_count(path: Path) -> int | None:
         if suffix_of(path) == ".parquet":
             return int(pq.read_metadata(path).num_rows)
         if suffix_of(path) == ".csv":
-            return max(sum(1 for cells in csv.reader(_lines(path, newline="")) if cells) - 1, 0)
+            lines, separator = _separated(_lines(path, newline=""))
+            return max(sum(1 for cells in csv.reader(lines, delimiter=separator) if cells) - 1, 0)
         with _binary(path) as file:
             return sum(bytes(block).count(b"\n") for block in iter(lambda: file.read(_BLOCK), b""))
     except (InputError, *_BROKEN):
@@ -159,8 +174,8 @@ def _encoding_fault(text: str) -> Fault | None:
 
 def _read_txt(path: Path) -> Iterator[Record]:
     for number, line in enumerate(_lines(path), 1):
-        if line.strip():
-            yield Record(number, {"text": line.strip()}, _encoding_fault(line), line)
+        if text := line.removeprefix("\ufeff").strip():  # the mark of a file that was put behind another
+            yield Record(number, {"text": text}, _encoding_fault(line), line)
 
 
 def _read_jsonl(path: Path) -> Iterator[Record]:
@@ -204,7 +219,8 @@ def _parsed(line: str) -> tuple[Row, Fault | None]:
 
 def _read_csv(path: Path) -> Iterator[Record]:
     seen: list[str] = []
-    reader = csv.reader(_noted(_lines(path, newline=""), seen), strict=True)
+    lines, separator = _separated(_lines(path, newline=""))
+    reader = csv.reader(_noted(lines, seen), delimiter=separator, strict=True)
     header: list[str] | None = None
     fault: Fault | None
     while True:
@@ -227,6 +243,13 @@ def _read_csv(path: Path) -> Iterator[Record]:
             yield Record(start, row, fault, "\x1f".join(cells), reader.line_num)
 
 
+def _separated(lines: Iterator[str]) -> tuple[Iterator[str], str]:
+    """The lines, and what separates their cells: of a first line `sep=X`, which then is a blank one, the X."""
+    first = next(lines, "")
+    named = _SEPARATOR.fullmatch(first)
+    return itertools.chain([named[2] or "\n" if named else first], lines), named[1] if named else ","
+
+
 def _noted(lines: Iterator[str], seen: list[str]) -> Iterator[str]:
     """The lines as they come, each put into `seen` too."""
     for line in lines:
@@ -235,6 +258,8 @@ def _noted(lines: Iterator[str], seen: list[str]) -> Iterator[str]:
 
 
 def _header(cells: list[str], path: Path) -> list[str]:
+    if "\0" in "".join(cells):
+        raise InputError(f"expected UTF-8 in {path}, found NUL characters in its first line, as of UTF-16; convert it")
     if _encoding_fault("".join(cells)):
         raise InputError(f"expected UTF-8 in {path}, found other bytes in its first line; convert it")
     for sign, name in ((";", "semicolons"), ("\t", "tabs")):
@@ -246,8 +271,14 @@ def _header(cells: list[str], path: Path) -> list[str]:
 
 def check_names(names: list[str], path: Path, what: str = "columns") -> None:
     """Raises InputError when two columns have one name: a row could hold only one of them."""
-    if len(set(names)) < len(names):
-        raise InputError(f"expected {what} of different names in {path}, found one twice; rename a column")
+    first = dict[str, int]()
+    for number, name in enumerate(names, 1):
+        if (before := first.setdefault(name, number)) != number:
+            which = "one" if name else "an empty name"
+            raise InputError(
+                f"expected {what} of different names in {path}, found {which} twice, in columns {before:,} and "
+                f"{number:,}; rename or drop a column"
+            )
 
 
 def _cell_fault(cells: list[str], header: list[str]) -> Fault | None:

@@ -97,6 +97,24 @@ def test_formats_that_are_not_ours(name: str) -> None:
         suffix_of(Path(name))
 
 
+@pytest.mark.parametrize("pack", PACK)
+def test_json_lines_by_another_name_are_called_so(tmp_path: Path, pack: str) -> None:
+    for name in ("in.json", "in.NDJSON"):
+        path = tmp_path / f"{name}{pack}"
+        path.write_bytes(PACK[pack](b'{"text": "a"}\n{"text": "b"}\n'))
+        with pytest.raises(InputError, match=rf"expected a \.jsonl file, got {path.name}, .*; rename it to \.jsonl"):
+            suffix_of(path)
+        for other in (b'[{"text": "a"}]', b'{\n"text": "a"\n}', b"", b"\xff", b"[" * 99_999):
+            path.write_bytes(PACK[pack](other))
+            with pytest.raises(InputError, match=r"expected a \.txt, \.jsonl, .* convert it"):
+                suffix_of(path)
+
+
+def test_marks_of_files_that_were_put_together_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text(f"\ufeff{TEXT}\n\ufeff{TEXT}\n\ufeff\n", encoding="utf-8")
+    assert list(read_rows(tmp_path / "in.txt")) == [(1, {"text": TEXT}), (2, {"text": TEXT})]
+
+
 BAD_JSONL = [
     (b'{"text": "broken', "expected a JSON object, found "),
     (b"[1]", "expected a JSON object, found a value of type list"),
@@ -163,14 +181,14 @@ def test_utf16_is_refused_as_a_whole(tmp_path: Path) -> None:
 
 def test_a_header_that_repeats_a_name(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("text,text\na,b\n", encoding="utf-8")
-    with pytest.raises(InputError, match="expected a header of different names"):
+    with pytest.raises(InputError, match=r"header of different names in .*, found one twice, in columns 1 and 2; ren"):
         list(records(tmp_path / "in.csv"))
 
 
 def test_a_table_that_repeats_a_name(tmp_path: Path) -> None:
     pq.write_table(pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"]), tmp_path / "in.parquet")
     with pytest.raises(
-        InputError, match=r"expected columns of different names in .*, found one twice; rename a column"
+        InputError, match=r"expected columns of different names in .*, found one twice, in columns 1 and 2; rename"
     ):
         list(records(tmp_path / "in.parquet"))
 
@@ -179,6 +197,41 @@ def test_a_table_that_repeats_a_name(tmp_path: Path) -> None:
 def test_blank_lines_before_a_header_are_passed_over(tmp_path: Path, blank: str) -> None:
     (tmp_path / "in.csv").write_text(f"{blank}id,text\n1,{TEXT}\n", encoding="utf-8", newline="")
     assert list(read_rows(tmp_path / "in.csv")) == [(blank.count("\n") + 2, {"id": "1", "text": TEXT})]
+
+
+@pytest.mark.parametrize("first", ["sep=;\r\n", '"sep=;"\n', "\ufeffSEP=;\n"])
+def test_a_first_line_names_the_separator(tmp_path: Path, first: str) -> None:
+    (tmp_path / "in.csv").write_text(f'{first}id;text\n1;"{TEXT};\n, 2"\n', encoding="utf-8", newline="")
+    assert list(read_rows(tmp_path / "in.csv")) == [(3, {"id": "1", "text": f"{TEXT};\n, 2"})]
+    assert row_count(tmp_path / "in.csv") == 1
+    (tmp_path / "in.csv").write_text("", encoding="utf-8")
+    assert not list(read_rows(tmp_path / "in.csv")) and row_count(tmp_path / "in.csv") == 0
+
+
+def test_utf16_without_a_mark_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes(f"id,text\n1,{TEXT}\n".encode("utf-16-le"))
+    with pytest.raises(InputError, match=r"expected UTF-8 in .*, found NUL characters .*, as of UTF-16; convert it"):
+        list(records(tmp_path / "in.csv"))
+
+
+def test_an_empty_name_that_stands_twice_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,text,,\n1,a,,\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"found an empty name twice, in columns 3 and 4; rename or drop a column"):
+        list(records(tmp_path / "in.csv"))
+
+
+@pytest.mark.parametrize("name", [" text", "Text ", "\u200ftext", "TEXT\u00a0", "te xt"])
+def test_a_column_that_looks_alike_is_named(name: str) -> None:
+    fault = accept(Record(1, {"id": 1, name: TEXT}), Options())[1]
+    advice = "rename it; they differ in spaces, marks or case only"
+    assert fault == Fault("a column 'text'", repr(name), advice)
+    assert fault.found.isprintable()
+
+
+def test_other_columns_do_not_look_alike() -> None:
+    for column, name in (("text", "texts"), ("#", "!"), ("text", "")):
+        fault = accept(Record(1, {name: TEXT}), Options(column))[1]
+        assert fault and fault.advice == "pass --text-column NAME"
 
 
 @pytest.mark.parametrize(("sign", "name"), [(";", "semicolons"), ("\t", "tabs")])
