@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 
 _FORMATS = ".txt, .jsonl, .csv (each also .gz, .xz, .zst) or .parquet"
 _NOTES = """\
-Bad rows (broken JSON, no text or far too long a one, a wrong number of cells, not UTF-8, a column that is to be added)
-go to OUT.quarantine.jsonl with their line and the reason, and the job goes on. A stray quote in a .csv swallows the
-rows up to the next quote: they are set aside as one bad row, or are one text, of which the last lines of the job tell.
-What a text holds behind the model's length (128 tokens of the one that ships) is not read; the job counts such texts,
---articles splits them. Finished chunks wait in OUT.job/ until all are there; after a kill, --resume goes on and gives
-the very same bytes. Behind an input that breaks off, --resume keeps the rows of the other inputs once it is mended.
-What a finished job was made of stands in OUT.receipt.json (the model's sha256 as `wijha info` prints it); with the
-same model and options a later --resume classifies what is new or changed in IN, by size, time and first MiB, and
-leaves the rest. A file at OUT that the receipt does not name is written over with --restart only. A text cell of a
-.csv output that begins with = + - @ (fullwidth too), a tab or a line end and is no plain number gets an apostrophe in
-front, so that no spreadsheet runs it; lists, objects, true and false are JSON there.
+Bad rows (broken JSON or a name twice in it, no text or far too long a one, a wrong number of cells, not UTF-8, a
+column that is to be added) go to OUT.quarantine.jsonl with their line and the reason, and the job goes on. A stray
+quote in a .csv swallows the rows up to the next quote: they are set aside as one bad row, or are one text, of which
+the last lines of the job tell. What a text holds behind the model's length (128 tokens of the one that ships) is not
+read; the job counts such texts, --articles splits them. Finished chunks wait in OUT.job/ until all are there; after a
+kill, --resume goes on and gives the very same bytes. Behind an input that breaks off, --resume keeps the rows of the
+other inputs once it is mended. What a finished job was made of stands in OUT.receipt.json (the model's sha256 as
+`wijha info` prints it); with the same model and options a later --resume classifies what is new or changed in IN, by
+size, time and first MiB, and leaves the rest. A file at OUT that the receipt does not name is written over with
+--restart only. A text cell of a .csv output that begins with = + - @ (fullwidth too), a tab or a line end and is no
+plain number gets an apostrophe in front, so that no spreadsheet runs it; lists, objects, true and false are JSON
+there.
 Exit codes: 0 done, 2 something is not as expected, 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
