@@ -11,11 +11,13 @@ from typing import Any
 from wijha.batching import WINDOW
 from wijha.errors import InputError
 from wijha.records import Fault, Record, Row, records, suffix_of
-from wijha.text import sentences
+from wijha.text import normalise, sentences
 from wijha.writing import LONGEST
 
 _NAMES_SHOWN = 10
 _NAME_LENGTH = 30
+SPANNING = 100
+"""Lines of a .csv row beyond which it is more likely a stray quote that swallowed others."""
 NOTHING_ADDED, RENAME = "no column that is to be added", "rename or drop it"
 
 
@@ -45,6 +47,8 @@ class Chunk:
     rows: list[Row] = field(default_factory=list)
     """What is to be classified: a row each, or a row for each sentence."""
     faults: list[Record] = field(default_factory=list)
+    spanning: list[int] = field(default_factory=list)
+    """Where the accepted rows of more than SPANNING lines begin."""
 
 
 def chunks(source: Path, options: Options) -> Iterator[Chunk]:
@@ -58,9 +62,11 @@ def chunks(source: Path, options: Options) -> Iterator[Chunk]:
         chunk = chunk if chunk and chunk.rows_in else Chunk(record.number, record.number)
         rows, fault = accept(record, options)
         if fault and options.strict:
-            raise InputError(fault.at(source, record.number))
+            raise InputError(fault.at(source, record))
         if fault:
             chunk.faults.append(record._replace(fault=fault))
+        elif record.last - record.number >= SPANNING:
+            chunk.spanning.append(record.number)
         chunk.rows += rows
         chunk.rows_in, chunk.last = chunk.rows_in + 1, record.number
         if chunk.rows_in >= options.chunk_rows or len(chunk.rows) >= 4 * options.chunk_rows:
@@ -84,7 +90,7 @@ def look(source: Path, options: Options) -> bool:
         if fault is None:
             check_new(source, record.row, options.added)
             return True
-        first = first or InputError(fault.at(source, record.number))
+        first = first or InputError(fault.at(source, record))
         everywhere = record.fault is None and options.column not in record.row
         if options.strict or (everywhere and suffix_of(source) in (".csv", ".parquet")):
             break
@@ -118,6 +124,9 @@ def accept(record: Record, options: Options) -> tuple[list[Row], Fault | None]:
 def text_fault(row: Row, column: str) -> Fault | None:
     """What is wrong with the text of a row."""
     if column not in row:
+        alike = next((name for name in row if _alike(name, column)), None)
+        if alike is not None:
+            return Fault(f"a column {column!r}", f"{alike!r}", "rename it; they differ in spaces, marks or case only")
         return Fault(f"a column {column!r}", shown(list(row)), "pass --text-column NAME")
     text = row[column]
     if not isinstance(text, str):
@@ -126,6 +135,12 @@ def text_fault(row: Row, column: str) -> Fault | None:
     if not text.strip():
         return Fault("a text", "an empty one", "mend or drop the row")
     return Fault("a text", "NUL characters in it", "mend or drop the row") if "\0" in text else None
+
+
+def _alike(name: str, column: str) -> bool:
+    """Whether two names look the same but for spaces, direction marks and case."""
+    first, second = (normalise(each).replace(" ", "") for each in (name, column))
+    return bool(first) and first == second
 
 
 def _added_fault(row: Row, added: Container[str]) -> Fault | None:
@@ -163,5 +178,6 @@ def quarantine_entry(name: str, record: Record) -> dict[str, Any]:
     fault = record.fault or Fault("a row", "a bad one", "mend it")
     raw = record.raw or repr(record.row)
     digest = hashlib.sha256(raw.encode("utf-8", "surrogateescape" if record.raw else "replace")).hexdigest()
-    reason = f"expected {fault.wanted}, found {fault.found}; {fault.advice}"
+    place = f" in {record.where}" if record.last > record.number else ""
+    reason = f"expected {fault.wanted}, found {fault.found}{place}; {fault.advice}"
     return {"input": name, "line": record.number, "reason": reason, "sha256": digest}

@@ -17,6 +17,7 @@ from wijha.manifest import FIRST, check_manifest
 from wijha.reader import Reader, whole_model
 from wijha.runtime import each_runtime
 from wijha.schema import Schema
+from wijha.tokenizer import CutIds
 
 SETTINGS = "wijha"  # the key of config.json that holds schema and temperatures
 DOUBT = 0.1
@@ -56,6 +57,11 @@ class Read(NamedTuple):
 
     text: str
     ids: list[int]
+
+    @property
+    def cut(self) -> bool:
+        """Whether that model reads only the beginning."""
+        return isinstance(self.ids, CutIds)
 
 
 class Classifier:

@@ -7,20 +7,29 @@ import io
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from wijha import archive, demo
+from wijha import __version__, archive, demo
 from wijha.errors import InputError
+from wijha.runtime import RUNTIMES
+
+if TYPE_CHECKING:
+    from wijha.paths import Pair, Places
 
 _FORMATS = ".txt, .jsonl, .csv (each also .gz, .xz, .zst) or .parquet"
 _NOTES = """\
-Bad rows (broken JSON, no text or far too long a one, a wrong number of cells, not UTF-8, a column that is to be
-added) go to OUT.quarantine.jsonl with their line and the reason, and the job goes on. Finished chunks wait in
-OUT.job/ until all are there; after a kill, --resume goes on and gives the very same bytes. Behind an input that
-breaks off, --resume keeps the rows of the other inputs once it is mended. What a finished job was made of stands in
-OUT.receipt.json (the model's sha256 as `wijha info` prints it); with the same model and options a later --resume
-classifies what is new or changed in IN, by size, time and first MiB, and leaves the rest. A text cell of a .csv output
-that begins with = + - @ (fullwidth too), a tab or a line end gets an apostrophe in front, so that no spreadsheet runs
-it.
+Bad rows (broken JSON or a name twice in it, no text or far too long a one, a wrong number of cells, not UTF-8, a
+column that is to be added) go to OUT.quarantine.jsonl with their line and the reason, and the job goes on. A stray
+quote in a .csv swallows the rows up to the next quote: they are set aside as one bad row, or are one text, of which
+the last lines of the job tell. What a text holds behind the model's length (128 tokens of the one that ships) is not
+read; the job counts such texts, --articles splits them. Finished chunks wait in OUT.job/ until all are there; after a
+kill, --resume goes on and gives the very same bytes. Behind an input that breaks off, --resume keeps the rows of the
+other inputs once it is mended. What a finished job was made of stands in OUT.receipt.json (the model's sha256 as
+`wijha info` prints it); with the same model and options a later --resume classifies what is new or changed in IN, by
+size, time and first MiB, and leaves the rest. A file at OUT that the receipt does not name is written over with
+--restart only. A text cell of a .csv output that begins with = + - @ (fullwidth too), a tab or a line end and is no
+plain number gets an apostrophe in front, so that no spreadsheet runs it; lists, objects, true and false are JSON
+there.
 Exit codes: 0 done, 2 something is not as expected, 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
@@ -46,6 +55,7 @@ def main(words: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     top = argparse.ArgumentParser(prog="wijha", description="Topics and stances of Arabic news sentences.")
+    top.add_argument("--version", action="version", version=f"wijha {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser(
         "predict", help="classify files", description="Classify every row of files.", epilog=_NOTES
@@ -79,7 +89,11 @@ def parser() -> argparse.ArgumentParser:
     information.set_defaults(command=info)
     for each in (command, information):
         each.add_argument("--model", type=Path, help="a model folder (default: the one that ships)")
-        each.add_argument("--runtime", default="auto", help="what computes (default: auto, the fastest that is there)")
+        each.add_argument(
+            "--runtime",
+            default="auto",
+            help=f"what computes: {', '.join(RUNTIMES)} (default: auto, the fastest that is there)",
+        )
     archive.add_parser(commands)
     demo.add_parser(commands)
     return top
@@ -90,7 +104,7 @@ def _add_files(command: argparse.ArgumentParser) -> None:
         "sources", metavar="IN", nargs="+", help=f"{_FORMATS}; a folder, a quoted glob or several files are read too"
     )
     command.add_argument(
-        "target", metavar="OUT", type=Path, help=".jsonl, .csv or .parquet; a folder when IN names several"
+        "target", metavar="OUT", help=".jsonl, .csv or .parquet; a folder when IN names several or it ends in /"
     )
     command.add_argument("--text-column", default="text", help="the column to classify (default: text)")
     command.add_argument("--articles", action="store_true", help="split each row into sentences first")
@@ -121,10 +135,11 @@ def predict(arguments: argparse.Namespace) -> int:
 
 
 def _predict(arguments: argparse.Namespace) -> None:
-    from wijha.chunks import Options
+    from wijha.chunks import SPANNING, Options
     from wijha.classifier import Classifier
     from wijha.jobs import run
-    from wijha.paths import Places, left_out, pair_up
+    from wijha.paths import left_out
+    from wijha.tokenizer import longest
 
     if arguments.engine == "ray":
         from wijha.ray_engine import predict_with_ray
@@ -135,24 +150,38 @@ def _predict(arguments: argparse.Namespace) -> None:
         raise InputError("expected no --workers with --engine local, which uses every core, found it; drop it")
     classifier = Classifier.load(arguments.model, runtime=arguments.runtime)
     options = Options(arguments.text_column, arguments.articles, arguments.strict, arguments.chunk_rows)
-    pairs, places = pair_up(arguments.sources, arguments.target, arguments.format), Places(arguments.target)
+    pairs, places = _paired(arguments)
+    passed_over = left_out(arguments.sources, places.out)
     counts = run(pairs, places, classifier, options, arguments.resume, arguments.restart)
     files = f" of {len(pairs):,} files" if len(pairs) > 1 else ""
-    how = f"({classifier.runtime_name}, {classifier.folder}){left_out(arguments.sources, arguments.target)}"
+    how = f"({classifier.runtime_name}, {classifier.folder}){passed_over}"
     before = f"; done before: {counts.kept:,} of {len(pairs):,} inputs" if counts.kept else ""
-    print(f"{counts.rows_out:,} rows{files} -> {arguments.target} {how}{before}")
+    print(f"{counts.rows_out:,} rows{files} -> {places.out} {how}{before}")
     if counts.quarantined:
         print(f"{counts.quarantined:,} of {counts.rows_in:,} input rows set aside in {places.quarantine}")
+    if counts.spanning:
+        more = f"more than {SPANNING} lines each, the first {counts.spanning_first}"
+        print(f"{counts.spanning:,} rows reach over {more}; check the quotes")
+    if counts.cut:
+        advice = "" if options.articles else "; --articles splits them"
+        tokens = longest(classifier.readers[0].folder)
+        print(f"{counts.cut:,} texts are longer than the model reads ({tokens} tokens){advice}")
+
+
+def _paired(arguments: argparse.Namespace) -> tuple[list[Pair], Places]:
+    """What goes where; an OUT that ends in a slash is a folder."""
+    from wijha.paths import Places, pair_up
+
+    out, folder = Path(arguments.target), arguments.target.endswith(os.sep)
+    return pair_up(arguments.sources, out, arguments.format, folder), Places(out)
 
 
 def verify(arguments: argparse.Namespace) -> None:
     """wijha verify."""
     from wijha.chunks import Options
-    from wijha.paths import Places, pair_up
     from wijha.verify import verify as prove
 
-    pairs = pair_up(arguments.sources, arguments.target, arguments.format)
-    counts = prove(pairs, Places(arguments.target), Options(arguments.text_column, arguments.articles))
+    counts = prove(*_paired(arguments), Options(arguments.text_column, arguments.articles))
     print(
         f"{counts.rows_in:,} input rows: each once, as {counts.rows_out:,} output rows "
         f"and {counts.quarantined:,} quarantined"

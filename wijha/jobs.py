@@ -29,7 +29,7 @@ from wijha.predict import added_columns, computed, named
 from wijha.receipt import Kept, Receipt, Rows, total
 from wijha.records import Row, row_count, suffix_of
 from wijha.signals import handled
-from wijha.surplus import check_free
+from wijha.surplus import check_free, check_unlinked
 from wijha.writing import encode, without_rows
 
 States = dict[Pair, dict[str, Any]]  # the inputs in order, each as it was when the job began
@@ -60,6 +60,12 @@ class Counts:
     quarantined: int
     kept: int = 0
     """Inputs that an earlier job had classified already."""
+    cut: int = 0
+    """Texts that are longer than the model reads."""
+    spanning: int = 0
+    """Rows that reach over so many lines that a stray quote is likely."""
+    spanning_first: str = ""
+    """Where the first of these begins."""
 
 
 def run(
@@ -73,7 +79,7 @@ def run(
     """Classify every input into its output; bad rows go to `places.quarantine`, what was done to `places.receipt`.
 
     With `resume` what an earlier job finished of the same inputs with the same model and options stays as it is.
-    Raises InputError when an input is not as expected or OUT holds what other inputs gave (nothing is written over),
+    Raises InputError when an input is not as expected or OUT holds what no such job wrote (nothing is written over),
     UnfinishedError when that is found behind finished chunks or the disk is full, and passes Interrupted on; after both
     `resume` goes on and gives the very same bytes.
     """
@@ -97,7 +103,14 @@ def run(
                 ledger.remove()
                 raise
             raise UnfinishedError(f"{error}; {_how_to_go_on(finished, places, len(pairs))}") from error
-    return Counts(*total(rows.values()), len(plan.kept))
+    return _counts(rows, plan)
+
+
+def _counts(rows: dict[Pair, Rows], plan: _Plan) -> Counts:
+    """The sums over all inputs."""
+    all_rows = total(rows.values())
+    first = next((f"{pair.source} line {rows[pair].spanning_at:,}" for pair in plan.states if rows[pair].spanning), "")
+    return Counts(*all_rows[:3], len(plan.kept), all_rows.cut, all_rows.spanning, first)
 
 
 @dataclass(frozen=True)
@@ -141,10 +154,12 @@ def _begun(
     _check_choice(ledger, resume or restart)
     plan = _Plan(dict(zip(pairs, input_states(pairs), strict=True)), made_with, Receipt.read(places), {})
     check_free(pairs, places, plan.receipt.gone())
-    if not (restart or ledger.unfinished):
-        plan.receipt.check_sources(plan.states)
     if resume:
         plan = replace(plan, kept=plan.receipt.done(plan.states, plan.telling))
+    check_unlinked(plan.todo)
+    if not restart:
+        begun = ledger.inputs
+        plan.receipt.check_targets({pair: state for pair, state in plan.todo.items() if pair.name not in begun})
     options = made_with["options"] | {"outputs": {pair.name: pair.suffix for pair in plan.todo}}
     with writing(places.job):
         identity = made_with | {"options": options, "inputs": list(plan.todo.values())}
@@ -198,7 +213,8 @@ def _work(ledger: Ledger, begun: States, places: Places, classifier: Classifier,
             logits = computed(read, classifier)
             if written:
                 written.result()
-            written = writer.submit(_write, ledger, places, options, task, named(logits, classifier))
+            cut = sum(each.cut for each in read)
+            written = writer.submit(_write, ledger, places, options, task, named(logits, classifier), cut)
             bar.update(task.chunk.rows_in)
         if written:
             written.result()
@@ -254,14 +270,15 @@ def _check_unchanged(pair: Pair, begun: States) -> None:
         )
 
 
-def _write(ledger: Ledger, places: Places, options: Options, task: Task, added: Iterable[Row]) -> None:
+def _write(ledger: Ledger, places: Places, options: Options, task: Task, added: Iterable[Row], cut: int) -> None:
     pair, chunk = task.pair, task.chunk
     rows = [{**row, **found} for row, found in zip(chunk.rows, added, strict=True)]
     empty = b"" if chunk.rows_in else without_rows(_columns(pair, options), pair.suffix)
     part = encode(rows, pair.suffix, _types(pair)) if rows else empty
     bad = [json.dumps(quarantine_entry(pair.name, record), ensure_ascii=False) + "\n" for record in chunk.faults]
     counts = chunk.rows_in, len(rows), len(bad)
-    entry = Entry(task.number, pair.name, task.place, chunk.first, chunk.last, *counts, "")
+    long = cut, len(chunk.spanning), next(iter(chunk.spanning), 0)
+    entry = Entry(task.number, pair.name, task.place, chunk.first, chunk.last, *counts, "", *long)
     with writing(places.job):
         ledger.add(entry, part, "".join(bad).encode("utf-8", "replace"))
 

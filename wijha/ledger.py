@@ -16,7 +16,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,16 @@ class Entry:
     rows_out: int
     quarantined: int
     sha256: str
-    """Of what stands above, the output rows and the quarantined ones, in this order."""
+    """Of the other fields, the output rows and the quarantined ones, in this order."""
+    cut: int = 0
+    """How many texts are longer than the model reads."""
+    spanning: int = 0
+    """How many accepted rows reach over more lines than `wijha.chunks.SPANNING`."""
+    spanning_at: int = 0
+    """Line where the first of these begins."""
+
+
+_DEFAULTS = {each.name for each in fields(Entry) if each.default is not MISSING}
 
 
 class Ledger:
@@ -75,6 +84,11 @@ class Ledger:
     def unfinished(self) -> bool:
         """Whether the folder holds a job."""
         return (self.folder / "job.json").exists()
+
+    @property
+    def inputs(self) -> set[str]:
+        """Names of the inputs of the unfinished job."""
+        return {str(state["name"]) for state in self._identity().get("inputs") or ()}
 
     def hold(self) -> None:
         """Take the lock. Raises InputError when another process has it."""
@@ -250,8 +264,13 @@ def _short(value: Any) -> str:
     return " ".join(sorted(set(map(str, value.values())))) if isinstance(value, dict) else repr(value)
 
 
+def _noted(entry: Entry) -> dict[str, Any]:
+    """What its line says: as in a ledger of before, nothing of a default."""
+    return {name: value for name, value in asdict(entry).items() if value or name not in _DEFAULTS}
+
+
 def _line(entry: Entry) -> str:
-    return json.dumps(asdict(entry), ensure_ascii=False) + "\n"
+    return json.dumps(_noted(entry), ensure_ascii=False) + "\n"
 
 
 def _without_link(path: Path | str, flags: int) -> int:
@@ -266,6 +285,6 @@ def _content(path: Path) -> bytes:
 def _sealed(entry: Entry, part: bytes, quarantined: bytes) -> Entry:
     """The entry with its checksum."""
     digest = hashlib.sha256()
-    for piece in (json.dumps(asdict(replace(entry, sha256=""))).encode(), part, quarantined):
+    for piece in (json.dumps(_noted(replace(entry, sha256=""))).encode(), part, quarantined):
         digest.update(len(piece).to_bytes(8, "big") + piece)
     return replace(entry, sha256=digest.hexdigest())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,7 @@ class Places:
 
 
 def pair_up(sources: Sequence[str], out: Path, form: str | None = None, folder: bool = False) -> list[Pair]:
-    """Every input with its output; a file that is named twice counts once.
+    """Every input with its output; a file that is named twice, or linked, counts once.
 
     One plain file goes to the file `out`, unless that is to be a `folder`. Several, a folder or a glob go to the folder
     `out`, under the names that they have below what is common to them, in their own format (.txt becomes .jsonl) or in
@@ -70,7 +70,7 @@ def pair_up(sources: Sequence[str], out: Path, form: str | None = None, folder: 
     """
     _check_length(out, Places(out).job, temporary(Places(out).quarantine))
     found = [_expand(source, out) for source in sources]
-    files = list({os.path.abspath(file): file for _, _, several in found for file in several}.values())
+    files = _once(file for _, _, several in found for file in several)
     if len(files) == 1 and not any(several for several, _, _ in found) and not out.is_dir() and not folder:
         suffix = target_suffix(out)
         if form and suffix != f".{form}":
@@ -99,41 +99,72 @@ def is_output(path: Path) -> bool:
 
 
 def left_out(sources: Sequence[str], out: Path) -> str:
-    """A clause about the files of other formats in the folders among `sources`; empty where there are none."""
-    folders = [Path(os.path.abspath(source)) for source in sources if os.path.isdir(source)]
-    receipt = Path(os.path.abspath(Places(out).receipt))
-    found = (path for folder in folders for path in _below(folder, out))
-    every = (path for path in found if not path.name.startswith(".") and path != receipt)
-    kinds = Counter(
-        form_of(path) or path.suffix.lower() or "no suffix" for path in every if form_of(path) not in SUFFIXES
-    )
-    if not kinds:
-        return ""
+    """A clause about what is passed over in the folders and globs among `sources`: files of other formats, and folders
+    of which nothing is an input; empty where there is none."""
+    seen = {path for source in sources for path in _named(source, out)[2] if not _is_ours(path, out)}
+    opened = {folder for path in seen if not path.is_dir() for folder in path.parents}
+    opened |= {Path(os.path.abspath(source)) for source in sources}
+    folders = sum(path.is_dir() and path not in opened for path in seen)
+    kinds = Counter(_kind(path) for path in sorted(seen) if not path.is_dir() and form_of(path) not in SUFFIXES)
     shown = ", ".join(kind for kind, _ in kinds.most_common(_KINDS_SHOWN)) + ", ..." * (len(kinds) > _KINDS_SHOWN)
-    return f"; files of other formats left out: {kinds.total():,} ({shown})"
+    said = f"; files of other formats left out: {kinds.total():,} ({shown})" if kinds else ""
+    return said + (f"; folders left out, as a pattern takes files: {folders:,}" if folders else "")
+
+
+def _kind(path: Path) -> str:
+    return form_of(path) or path.suffix.lower() or "no suffix"
+
+
+def _is_ours(path: Path, out: Path) -> bool:
+    """Whether a path is hidden, OUT, in it or beside it as what a job writes."""
+    out, places = Path(os.path.abspath(out)), Places(Path(os.path.abspath(out)))
+    written = {out, places.job, places.quarantine, places.receipt}
+    return path.name.startswith(".") or not written.isdisjoint((path, *path.parents))
+
+
+def _once(files: Iterable[Path]) -> list[Path]:
+    """Each file once, rather without a link in its name."""
+    found = dict[Path, Path]()
+    for file in files:
+        real = file.resolve()
+        other = found.setdefault(real, file)
+        if other is not file and _links(file) < _links(other):
+            found[real] = file
+    return list(found.values())
+
+
+def _links(path: Path) -> int:
+    absolute = Path(os.path.abspath(path))
+    return sum(each.is_symlink() for each in (absolute, *absolute.parents))
 
 
 def _expand(source: str, out: Path) -> tuple[bool, Path, list[Path]]:
     """(whether it may name several, the folder that names are relative to, the files in order)."""
-    path = Path(os.path.abspath(source))
-    magic = _first_magic(path) if any(sign in source for sign in _MAGIC) else 0
-    if os.path.isdir(path):
-        root, names = path, _below(path, out)
-    elif magic:
-        root = Path(*path.parts[:magic])
-        pattern = os.path.join(glob.escape(str(root)), *path.parts[magic:])
-        names = [Path(name) for name in glob.glob(pattern, recursive=True)]
-    elif not os.path.exists(path):
-        raise InputError(f"expected a file or a folder at {source}, found none; check the path")
-    else:
-        suffix_of(path)
-        return False, path.parent, [Path(source)]
+    several, root, names = _named(source, out)
+    if not several:
+        suffix_of(names[0])
+        return False, root, names
     files = sorted(name for name in names if _is_input(name, root, Path(os.path.abspath(out))))
     if not files and root.resolve().is_relative_to(out.resolve()):
         raise InputError(f"expected inputs outside of OUT, found {source} in {out}; name another OUT")
     if not files:
         raise InputError(f"expected {', '.join(SUFFIXES)} files in {source}, found none; check the path")
     return True, root, files
+
+
+def _named(source: str, out: Path) -> tuple[bool, Path, list[Path]]:
+    """As `_expand`, of whichever format."""
+    path = Path(os.path.abspath(source))
+    magic = _first_magic(path) if any(sign in source for sign in _MAGIC) else 0
+    if os.path.isdir(path):
+        return True, path, _below(path, out)
+    if magic:
+        root = Path(*path.parts[:magic])
+        pattern = os.path.join(glob.escape(str(root)), *path.parts[magic:])
+        return True, root, [Path(name) for name in glob.glob(pattern, recursive=True)]
+    if not os.path.exists(path):
+        raise InputError(f"expected a file or a folder at {source}, found none; check the path")
+    return False, path.parent, [Path(source)]
 
 
 def _first_magic(path: Path) -> int:
@@ -174,7 +205,11 @@ def _is_input(path: Path, root: Path, out: Path) -> bool:
     places = Places(out)
     inside = out in path.parents or places.job in path.parents or path == places.quarantine
     hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-    return form_of(path) in SUFFIXES and path.is_file() and not inside and not hidden
+    if form_of(path) not in SUFFIXES or inside or hidden:
+        return False
+    if path.is_symlink() and not os.path.exists(os.path.realpath(path)):
+        raise InputError(f"expected a file behind the link {path}, found none; mend or remove it")
+    return path.is_file()
 
 
 def _mirrored(source: Path, root: Path, out: Path, form: str | None) -> Pair:

@@ -26,6 +26,10 @@ class Rows(NamedTuple):
     rows_in: int
     rows_out: int
     quarantined: int
+    cut: int = 0
+    spanning: int = 0
+    spanning_at: int = 0
+    """As in wijha.ledger.Entry."""
 
 
 class Aside(NamedTuple):
@@ -63,13 +67,25 @@ class Receipt:
         except OSError as error:
             raise InputError(f"expected to read {places.receipt}, got: {error.strerror}; mend or remove it") from error
 
-    def check_sources(self, begun: Mapping[Pair, State]) -> None:
-        """Raises InputError when an output that is there came from another file than the one that now goes to it."""
+    @property
+    def options(self) -> State:
+        """The options that the outputs were made with, as far as they are noted."""
+        noted = self.made_with.get("options")
+        return noted if isinstance(noted, dict) else {}
+
+    def check_targets(self, begun: Mapping[Pair, State]) -> None:
+        """Raises InputError when what stands where an output goes is not noted, or came from another file."""
         for pair, state in begun.items():
-            before = self.outputs.get(self._name(pair), {})
+            if not pair.target.exists():
+                continue
+            if (before := self.outputs.get(self._name(pair))) is None:
+                raise InputError(
+                    f"expected {pair.target} to be free or named in {self.places.receipt}, found another file there; "
+                    "name another OUT, or write over it with --restart"
+                )
             source = before.get("source", _source(pair))
             content = {name: value for name, value in state.items() if name != "changed"}
-            if source != _source(pair) and not _same(content, before) and pair.target.exists():
+            if source != _source(pair) and not _same(content, before):
                 raise InputError(
                     f"expected {pair.target} to be free or made of {pair.source}, found it made of {source!r}; "
                     "remove it, name another OUT, or write over everything with --restart"
@@ -102,7 +118,8 @@ class Receipt:
 
     def _kept(self, pair: Pair, state: State, aside: Aside | None) -> Kept | None:
         before = self.outputs.get(self._name(pair), {})
-        counts = [before[name] for name in Rows._fields if isinstance(before.get(name), int)]
+        noted = [before.get(name, Rows._field_defaults.get(name)) for name in Rows._fields]
+        counts = [count for count in noted if isinstance(count, int)]
         same = _same(state, before) and before.get("quarantine") == (aside.sha256 if aside else None)
         if not same or len(counts) != len(Rows._fields):
             return None
@@ -119,9 +136,10 @@ class Receipt:
 
 
 def total(parts: Iterable[Rows | Entry]) -> Rows:
-    """The sums over chunks or inputs."""
-    counts = [(part.rows_in, part.rows_out, part.quarantined) for part in parts]
-    return Rows(*map(sum, zip((0, 0, 0), *counts, strict=True)))
+    """The sums over chunks or inputs, and the first line that is noted."""
+    counts = [[getattr(part, name) for name in Rows._fields] for part in parts]
+    *sums, lines = zip([0] * len(Rows._fields), *counts, strict=True)
+    return Rows._make([*map(sum, sums), next(filter(None, lines), 0)])
 
 
 def set_aside(quarantine: Path) -> dict[str, Aside]:

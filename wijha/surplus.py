@@ -25,6 +25,15 @@ def check_free(pairs: Sequence[Pair], places: Places, gone: Iterable[str] = ()) 
             )
 
 
+def check_unlinked(pairs: Iterable[Pair]) -> None:
+    """Raises InputError when an output would take the place of a link."""
+    for pair in pairs:
+        if pair.target.is_symlink():
+            raise InputError(
+                f"expected a file of its own at {pair.target}, found a link; name what it leads to, or remove it"
+            )
+
+
 def check_outputs(pairs: Sequence[Pair], places: Places) -> None:
     """Raises InputError when the folder OUT holds what `wijha report` would count and no input goes to."""
     if pairs[0].target == places.out:

@@ -10,22 +10,31 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from wijha.chunks import NOTHING_ADDED, RENAME, Options, accept, quarantine_entry
 from wijha.errors import InputError
 from wijha.jobs import Counts
 from wijha.ledger import Ledger
 from wijha.paths import Pair, Places
+from wijha.receipt import Receipt
 from wijha.records import Row, read_rows, records
 from wijha.surplus import check_outputs
-from wijha.writing import as_text, defuse, finite
+from wijha.writing import as_cell, as_text, finite
 
 _END: Any = None
 _AGAIN = "run wijha predict again with --restart"
 _IDENTITY = ("id", "document", "sentence")
-_SHOWN: dict[str, Callable[[Any], Any]] = {".jsonl": finite, ".csv": defuse, ".parquet": as_text}
+_SHOWN: dict[str, Callable[[Any], Any]] = {".jsonl": finite, ".csv": as_cell, ".parquet": as_text}
 Key = tuple[str, ...]
+
+
+class Found(NamedTuple):
+    """An output row: its number, what it is known by, and its columns that may be stances."""
+
+    place: int
+    key: Key
+    stances: frozenset[str]
 
 
 def verify(pairs: Sequence[Pair], places: Places, options: Options) -> Counts:
@@ -33,11 +42,12 @@ def verify(pairs: Sequence[Pair], places: Places, options: Options) -> Counts:
 
     A row is known by its place, its text and, where it has them, its id, document and sentence number. Stances have to
     be there; which ones is not looked at.
-    Raises InputError that names the first row that is missing, doubled, changed or without a stance, or a file in the
-    folder OUT that no input goes to.
+    Raises InputError that names the first row that is missing, doubled, changed or without a stance of its own, or a
+    file in the folder OUT that no input goes to; and an option other than those of the job.
     """
     if Ledger(places.job).unfinished:
         raise InputError(f"expected a finished job, found {places.job}; go on with `wijha predict --resume`")
+    _check_options(Receipt.read(places), options)
     check_outputs(pairs, places)
     quarantine = _quarantine(places.quarantine)
     options = replace(options, added=_added(places.quarantine))
@@ -52,8 +62,7 @@ def verify(pairs: Sequence[Pair], places: Places, options: Options) -> Counts:
                 _same_entry(next(quarantine, _END), quarantine_entry(pair.name, record._replace(fault=fault)), places)
             for row in rows:
                 rows_out += 1
-                wanted = _key(row, (options.column, *_IDENTITY), pair.suffix)
-                _same_row(next(output, _END), record.number, wanted, pair, options)
+                _same_row(next(output, _END), record.number, row, pair, options)
         if extra := next(output, _END):
             raise _surplus(extra, pair, options)
     if extra := next(quarantine, _END):
@@ -70,13 +79,22 @@ def _key(row: Row, names: Iterable[str], suffix: str) -> Key:
     return tuple("" if value is None else str(value) for value in values)
 
 
-def _output(path: Path, column: str, suffix: str) -> Iterator[tuple[int, Key]]:
-    """(row number, key) of each output row. Raises InputError at one without any stance."""
+def _check_options(receipt: Receipt, options: Options) -> None:
+    """Raises InputError where the job ran with another text column, or the other way with --articles."""
+    noted, out, articles, column = receipt.options, receipt.places.out, options.articles, options.column
+    if noted.get("articles", articles) != articles:
+        found, advice = ("it", "drop it") if articles else ("none", "pass it")
+        how = "without" if articles else "with"
+        raise InputError(f"expected what {out} was made {how}, --articles, found {found}; {advice}")
+    if noted.get("column", column) != column:
+        raise InputError(f"expected what {out} was made with, --text-column {noted['column']}, found {column}; pass it")
+
+
+def _output(path: Path, column: str, suffix: str) -> Iterator[Found]:
     names = [_SHOWN[suffix](name) for name in (column, *_IDENTITY)]
     for number, (_, row) in enumerate(read_rows(path), 1):
-        if not any(value and name.endswith("_stance") for name, value in row.items()):
-            raise InputError(f"expected a stance in {path} row {number}, found none; {_AGAIN}")
-        yield number, _key(row, names, suffix)
+        stances = frozenset(name for name, value in row.items() if value and name.endswith("_stance"))
+        yield Found(number, _key(row, names, suffix), stances)
 
 
 def _quarantine(path: Path) -> Iterator[dict[str, Any]]:
@@ -98,11 +116,14 @@ def _same_entry(found: dict[str, Any] | None, wanted: dict[str, Any], places: Pl
         )
 
 
-def _same_row(found: tuple[int, Key] | None, number: int, wanted: Key, pair: Pair, options: Options) -> None:
+def _same_row(found: Found | None, number: int, row: Row, pair: Pair, options: Options) -> None:
+    """Raises InputError unless an input row was found, with a stance that is not its own."""
     if found is None:
         raise InputError(f"expected {pair.source} line {number} in {pair.target}, it is missing; {_AGAIN}")
-    place, key = found
-    if key == wanted:
+    place, key, stances = found
+    if key == _key(row, (options.column, *_IDENTITY), pair.suffix):
+        if stances <= set(map(_SHOWN[pair.suffix], row)):
+            raise InputError(f"expected a stance in {pair.target} row {place}, found none; {_AGAIN}")
         return
     belongs, _ = _place_of(key, pair, options)
     if 0 < belongs < place:
@@ -111,8 +132,8 @@ def _same_row(found: tuple[int, Key] | None, number: int, wanted: Key, pair: Pai
     raise InputError(f"expected {pair.source} line {number} as row {place} of {pair.target}, {what}; {_AGAIN}")
 
 
-def _surplus(found: tuple[int, Key], pair: Pair, options: Options) -> InputError:
-    place, key = found
+def _surplus(found: Found, pair: Pair, options: Options) -> InputError:
+    place, key, _ = found
     _, line = _place_of(key, pair, options)
     what = f"{pair.source} line {line} a second time" if line else "a row that is in no input"
     return InputError(f"expected every row once in {pair.target}, found {what} as row {place}; {_AGAIN}")

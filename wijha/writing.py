@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,6 +23,7 @@ Head = Any  # what the files of a format share: names of .csv columns, schema of
 TARGETS = (".jsonl", ".csv", ".parquet")
 _ROWS_A_GROUP = 10_000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last: fullwidth = + - @
+_NUMBER = re.compile(r"[+-][0-9]+(\.[0-9]+)?")
 LONGEST = 1 << 24  # characters of a text: articles exceed the csv module's 131,072, but an unclosed quote must end
 csv.field_size_limit(LONGEST + 1)  # with the apostrophe of `defuse`
 
@@ -76,25 +79,46 @@ def without_rows(columns: dict[str, pa.DataType], suffix: str) -> bytes:
 
 def _json(row: Row) -> str:
     try:
-        return json.dumps(row, ensure_ascii=False, default=str, allow_nan=False)
+        return json.dumps(row, ensure_ascii=False, default=_shown, allow_nan=False)
     except ValueError:
         return json.dumps(finite(row), ensure_ascii=False)
+
+
+def _shown(value: Any) -> str:
+    """What JSON has not, as text: bytes as the UTF-8 that they are, else in base64."""
+    if not isinstance(value, bytes):
+        return str(value)
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(value).decode()
 
 
 def finite(value: Any) -> Any:
     """The value as JSON holds it: NaN and infinities, which JSON has not, are None, in lists and objects too."""
     if value is None or isinstance(value, str):
         return value
-    return json.loads(json.dumps(value, default=str), parse_constant=lambda name: None)
+    return json.loads(json.dumps(value, default=_shown), parse_constant=lambda name: None)
 
 
 def as_text(value: Any) -> str | None:
     """The value as a column of text holds it: what is no text as JSON, 1.0 as 1."""
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, bytes):
+        return _shown(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return json.dumps(value, ensure_ascii=False, default=_shown)
+
+
+def as_cell(value: Any) -> Any:
+    """The value as a cell of a .csv file holds it: lists, objects and truth as JSON; no formula."""
+    if isinstance(value, bytes):
+        value = _shown(value)
+    if isinstance(value, (bool, dict, list, tuple)):
+        value = json.dumps(finite(value), ensure_ascii=False)
+    return defuse(value)
 
 
 def _parquet(table: pa.Table) -> bytes:
@@ -105,7 +129,7 @@ def _parquet(table: pa.Table) -> bytes:
 
 def _csv(lines: list[list[Any]]) -> bytes:
     text = io.StringIO(newline="")
-    csv.writer(text).writerows([[defuse(value) for value in line] for line in lines])
+    csv.writer(text).writerows([[as_cell(value) for value in line] for line in lines])
     return text.getvalue().encode()
 
 
@@ -121,8 +145,12 @@ def _array(values: list[Any], wanted: pa.DataType | None) -> pa.Array:
 
 
 def defuse(value: Any) -> Any:
-    """A text cell that a spreadsheet would run as a formula gets an apostrophe in front (OWASP, CSV injection)."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    """A text cell that a spreadsheet would run as a formula gets an apostrophe in front (OWASP, CSV injection).
+
+    A plain number such as -3.5 is none.
+    """
+    runs = isinstance(value, str) and value.startswith(_FORMULA) and not _NUMBER.fullmatch(value)
+    return f"'{value}" if runs else value
 
 
 def head(part: bytes, suffix: str) -> Head:

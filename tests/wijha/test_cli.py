@@ -17,7 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from wijha import __version__
 from wijha.cli import main
+from wijha.runtime import RUNTIMES
 
 TEXTS = ["أكد الوزير دعمه للحل السياسي، في سوريا", "رفضت الفصائل الهدنة في حلب", 'قال: "القدس" عاصمة']
 
@@ -96,7 +98,7 @@ def test_bad_input_is_one_sentence_and_loses_nothing(
     (tmp_path / name).write_bytes(content)
     (tmp_path / "out.jsonl").write_text("earlier\n", encoding="utf-8")
     words = ["predict", str(tmp_path / name), str(tmp_path / "out.jsonl"), "--model", str(model)]
-    strict = ["--strict"] if name == "broken.jsonl" else []  # its first line is good
+    strict = ["--strict", "--restart"] if name == "broken.jsonl" else []  # its first line is good
     assert main(words + strict) == 2
     error = capsys.readouterr().err.strip()
     assert error.startswith(f"error: {sentence}")
@@ -114,6 +116,28 @@ def test_as_a_process_without_traceback(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: expected a model folder") and "Traceback" not in done.stderr
+
+
+def test_the_package_is_the_command_too() -> None:
+    done = subprocess.run([sys.executable, "-m", "wijha", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"wijha {__version__}\n"
+
+
+def test_help_lists_the_runtimes(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("predict", "info"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        assert ", ".join(RUNTIMES) in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_slash_makes_a_folder(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _write(tmp_path / "in.txt", TEXTS)
+    words = [str(tmp_path / "in.txt"), f"{tmp_path}/new/folder/"]
+    assert main(["predict", *words, "--model", str(model)]) == 0
+    assert len(_read(tmp_path / "new" / "folder" / "in.jsonl")) == len(TEXTS)
+    assert main(["verify", *words]) == 0
+    assert main(["predict", words[0], f"{tmp_path}/out.jsonl/", "--model", str(model)]) == 2
+    assert "expected a folder as output" in capsys.readouterr().err
 
 
 def test_names_that_cannot_be_shown_are_escaped(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

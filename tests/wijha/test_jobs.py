@@ -126,13 +126,16 @@ def killed(folder: Path, source: Path, model: Path, suffix: str, more: tuple[str
     assert main(words(source, calm, model, *more)) == 0
     out.parent.mkdir()
     out.write_text("earlier")
+    job = out.with_name(f"{out.name}.job") / "job.json"
     chunk_count = (ROWS + 3 + CHUNK - 1) // CHUNK
     points = sorted(dice.randrange(2 * chunk_count + 1) for _ in range(kills))
     for point in points:
-        kill_at(start(words(source, out, model, "--resume", *more), folder), out, point, dice.random() / 50)
+        choice = "--resume" if job.exists() else "--restart"
+        kill_at(start(words(source, out, model, choice, *more), folder), out, point, dice.random() / 50)
         whole = out.read_bytes()
         assert whole in (b"earlier", calm.read_bytes())
-    assert finish(start(words(source, out, model, "--resume", *more), folder)) == 0
+    choice = "--resume" if job.exists() or out.read_bytes() != b"earlier" else "--restart"
+    assert finish(start(words(source, out, model, choice, *more), folder)) == 0
     assert outcome(out) == outcome(calm)
     assert main(["verify", str(source), str(out), *more]) == 0
 
@@ -530,6 +533,53 @@ def test_quarantine_says_where_and_why_but_not_what(
     source.write_text('{"text": "نص"}\n', encoding="utf-8")
     assert main(words(source, out, model)) == 0
     assert not Path(f"{out}.quarantine.jsonl").exists()
+
+
+def test_long_rows_and_texts_are_told_whatever_is_killed_or_done_before(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stray quote in line 4 and one in line 155; the model reads 32 tokens."""
+    folder, out, short = tmp_path / "in", tmp_path / "out", "نص"
+    folder.mkdir()
+    lines = ["id,text", *(f"{n},{short}" for n in range(300))]
+    lines[3], lines[154] = f'2,"{short}', f'{short}"'
+    (folder / "a.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    texts = [short, "حلب " * 29, "حلب " * 30 + "\n", "حلب " * 31, "ـ" * 100_001]
+    write_rows(({"text": text} for text in texts * 5), folder / "b.jsonl")
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr("wijha.jobs.join", lambda *_: sys.exit())
+        main(words(folder, out, model))
+    for more in (("--resume",), ("--resume",), ("--restart",)):
+        assert main(words(folder, out, model, *more)) == 0
+        assert capsys.readouterr().out.splitlines()[1:] == [
+            f"1 rows reach over more than 100 lines each, the first {folder}/a.csv line 4; check the quotes",
+            "11 texts are longer than the model reads (32 tokens); --articles splits them",
+        ]
+    assert main(words(folder, out, model, "--restart", "--articles")) == 0
+    assert capsys.readouterr().out.endswith(" texts are longer than the model reads (32 tokens)\n")
+
+
+def test_a_ledger_and_a_receipt_of_before_are_good(
+    tmp_path: Path,
+    source: Path,
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    before_chunk: dict[int, Callable[[], object]],
+) -> None:
+    """Neither of them noted how many texts are longer than the model reads."""
+    out, newer = tmp_path / "out.jsonl", ("cut", "spanning", "spanning_at")
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr("wijha.jobs.join", lambda *_: sys.exit())
+        main(words(source, out, model))
+    assert not any(name in (tmp_path / "out.jsonl.job" / "ledger.jsonl").read_text() for name in newer)
+    before_chunk.clear()
+    assert main(words(source, out, model, "--resume")) == 0 and not before_chunk
+    receipt = tmp_path / "out.jsonl.receipt.json"
+    noted = json.loads(receipt.read_text(encoding="utf-8"))
+    for name in newer:
+        assert noted["outputs"]["."].pop(name) == 0
+    receipt.write_text(json.dumps(noted), encoding="utf-8")
+    assert main(words(source, out, model, "--resume")) == 0 and not before_chunk
 
 
 def test_strict_stops_at_the_first_bad_row(

@@ -47,6 +47,35 @@ def test_linked_folders_are_followed_once(home: Path) -> None:
     assert names("in") == ["2019/a.txt", "far/b.txt", "far/below/c.txt", "far/up/more.txt"]
 
 
+def test_linked_files_count_once(home: Path) -> None:
+    put("in/2013.jsonl", "in/below/2014.jsonl", "far/2015.jsonl")
+    for link, target in {
+        "in/0.jsonl": "2013.jsonl",
+        "in/latest.jsonl": "below/2014.jsonl",
+        "in/loop": ".",
+        "in/far.jsonl": "../far/2015.jsonl",
+        "in/far2.jsonl": "far.jsonl",
+    }.items():
+        Path(link).symlink_to(target)
+    Path("link").symlink_to("in")
+    wanted = {"2013.jsonl", "below/2014.jsonl", "far.jsonl"}
+    for sources in (["in"], ["in/**"], ["in/**/*.jsonl"], ["in/*.jsonl", "in/below", "in/loop/**/*.jsonl"], ["link"]):
+        assert len(names(*sources)) == 3 and set(names(*sources)) == wanted
+
+
+@pytest.mark.parametrize("source", ["in", "in/*", "in/a.txt"])
+def test_a_link_to_nothing_is_named(home: Path, source: str) -> None:
+    put("in/b.txt", "in/out/c.txt")
+    for link in ("in/notes", "in/.a.txt", "in/out/a.txt"):
+        Path(link).symlink_to("missing")
+    assert names("in", out="in/out") == ["b.txt"]
+    for target in ("missing", "a.txt"):
+        Path("in/a.txt").symlink_to(target)
+        with pytest.raises(InputError, match=r"(behind the link .*|at )in/a.txt, found none; (mend|check)"):
+            names(source, out="in/out")
+        Path("in/a.txt").unlink()
+
+
 def test_names_that_are_too_long_are_told_before_any_work(home: Path) -> None:
     put("more.txt", "in/a.txt", f"in/{'ق' * 122}.txt")
     with pytest.raises(
@@ -84,8 +113,20 @@ def test_folders_whose_names_look_like_patterns(home: Path) -> None:
 
 def test_files_of_other_formats_are_counted(home: Path) -> None:
     put("in/a.txt", "in/b.CSV.GZ", "in/out/c.json", "in/.hidden")
+    Path("in/out.receipt.json").write_text("{}", encoding="utf-8")
     assert left_out(["in", "in/a.txt", "in/*"], Path("in/out")) == ""
     put("in/d.JSON", "in/below/e.json.gz", "in/f.tsv", "in/g.jsonl.bz2")
     assert left_out(["in"], Path("in/out")) == "; files of other formats left out: 4 (.json, .tsv, .bz2)"
     put("in/README", "in/f.gz")
     assert left_out(["in"], Path("in/out")) == "; files of other formats left out: 6 (.json, no suffix, .gz, ...)"
+    assert left_out(["in", "in/*"], Path("in/out")) == left_out(["in"], Path("in/out"))
+
+
+def test_what_a_glob_matches_and_passes_over_is_counted(home: Path) -> None:
+    put("in/a.txt", "in/b.pdf", "in/c/d.txt", "in/e/f.pdf", "in/out/g.json")
+    Path("in/empty").mkdir()
+    said, folders = "; files of other formats left out: ", "; folders left out, as a pattern takes files: "
+    assert left_out(["in/*"], Path("in/out")) == f"{said}1 (.pdf){folders}3"
+    assert left_out(["in/*", "in/c", "in/e"], Path("in/out")) == f"{said}2 (.pdf){folders}1"
+    assert left_out(["in/**"], Path("in/out")) == f"{said}2 (.pdf){folders}1"
+    assert left_out(["in/*.txt"], Path("in/out")) == ""

@@ -94,7 +94,7 @@ def test_only_what_is_new_or_changed_is_done(
     assert everything(out) == grown
 
 
-@pytest.mark.parametrize("spoiled", ["out/b.jsonl", "out.quarantine.jsonl", "out.receipt.json", "model", "options"])
+@pytest.mark.parametrize("spoiled", ["out/b.jsonl", "out.quarantine.jsonl", "model", "options"])
 def test_what_is_not_as_it_was_is_done_again(
     archive: Path, tmp_path: Path, model: Path, read: list[str], spoiled: str
 ) -> None:
@@ -121,14 +121,16 @@ def test_what_is_not_as_it_was_is_done_again(
     "noted", ["[" * 99_999, "[]", "{}", '{"outputs": [], "made_with": {}}', '{"outputs": {".": 3}}', "{", "\xff"]
 )
 def test_a_receipt_that_says_nothing_vouches_for_nothing(
-    tmp_path: Path, model: Path, read: list[str], noted: str
+    tmp_path: Path, model: Path, read: list[str], capsys: pytest.CaptureFixture[str], noted: str
 ) -> None:
     source, out = tmp_path / "a.txt", tmp_path / "out.jsonl"
     source.write_text("نص\n", encoding="utf-8")
     assert main(words(source, out, model)) == 0
     (tmp_path / "out.jsonl.receipt.json").write_text(noted, encoding="latin-1")
     read.clear()
-    assert main(words(source, out, model, "--resume")) == 0
+    assert main(words(source, out, model, "--resume")) == 2 and not read
+    assert f"{out} to be free or named in {out}.receipt.json, found another file" in capsys.readouterr().err
+    assert main(words(source, out, model, "--restart")) == 0
     assert read == ["a.txt"]
 
 

@@ -17,7 +17,9 @@ import pytest
 from wijha import InputError
 from wijha.chunks import Options, accept, chunks, quarantine_entry
 from wijha.files import replacing, write_text
+from wijha.paths import Places, pair_up
 from wijha.records import Fault, Record, read_rows, records, row_count, suffix_of
+from wijha.verify import verify
 from wijha.writing import LONGEST, Joined, defuse, encode, head, merge, write_rows
 
 TEXT = "رفضت الفصائل الهدنة"
@@ -95,9 +97,29 @@ def test_formats_that_are_not_ours(name: str) -> None:
         suffix_of(Path(name))
 
 
+@pytest.mark.parametrize("pack", PACK)
+def test_json_lines_by_another_name_are_called_so(tmp_path: Path, pack: str) -> None:
+    for name in ("in.json", "in.NDJSON"):
+        path = tmp_path / f"{name}{pack}"
+        path.write_bytes(PACK[pack](b'{"text": "a"}\n{"text": "b"}\n'))
+        with pytest.raises(InputError, match=rf"expected a \.jsonl file, got {path.name}, .*; rename it to \.jsonl"):
+            suffix_of(path)
+        for other in (b'[{"text": "a"}]', b'{\n"text": "a"\n}', b"", b"\xff", b"[" * 99_999):
+            path.write_bytes(PACK[pack](other))
+            with pytest.raises(InputError, match=r"expected a \.txt, \.jsonl, .* convert it"):
+                suffix_of(path)
+
+
+def test_marks_of_files_that_were_put_together_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text(f"\ufeff{TEXT}\n\ufeff{TEXT}\n\ufeff\n", encoding="utf-8")
+    assert list(read_rows(tmp_path / "in.txt")) == [(1, {"text": TEXT}), (2, {"text": TEXT})]
+
+
 BAD_JSONL = [
     (b'{"text": "broken', "expected a JSON object, found "),
     (b"[1]", "expected a JSON object, found a value of type list"),
+    (b'{"text": "a", "text": "b"}', "expected a JSON object, found a name twice"),
+    (b'{"text": "a", "of": [{"n": 1, "n": 1}]}', "expected a JSON object, found a name twice"),
     (b"[" * 100_000, "expected a JSON object, found a number or a nesting without end"),
     (b'{"title": "x"}', "expected a column 'text', found title"),
     (b'{"text": null}', "expected a text, found nothing"),
@@ -159,14 +181,14 @@ def test_utf16_is_refused_as_a_whole(tmp_path: Path) -> None:
 
 def test_a_header_that_repeats_a_name(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("text,text\na,b\n", encoding="utf-8")
-    with pytest.raises(InputError, match="expected a header of different names"):
+    with pytest.raises(InputError, match=r"header of different names in .*, found one twice, in columns 1 and 2; ren"):
         list(records(tmp_path / "in.csv"))
 
 
 def test_a_table_that_repeats_a_name(tmp_path: Path) -> None:
     pq.write_table(pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"]), tmp_path / "in.parquet")
     with pytest.raises(
-        InputError, match=r"expected columns of different names in .*, found one twice; rename a column"
+        InputError, match=r"expected columns of different names in .*, found one twice, in columns 1 and 2; rename"
     ):
         list(records(tmp_path / "in.parquet"))
 
@@ -177,6 +199,41 @@ def test_blank_lines_before_a_header_are_passed_over(tmp_path: Path, blank: str)
     assert list(read_rows(tmp_path / "in.csv")) == [(blank.count("\n") + 2, {"id": "1", "text": TEXT})]
 
 
+@pytest.mark.parametrize("first", ["sep=;\r\n", '"sep=;"\n', "\ufeffSEP=;\n"])
+def test_a_first_line_names_the_separator(tmp_path: Path, first: str) -> None:
+    (tmp_path / "in.csv").write_text(f'{first}id;text\n1;"{TEXT};\n, 2"\n', encoding="utf-8", newline="")
+    assert list(read_rows(tmp_path / "in.csv")) == [(3, {"id": "1", "text": f"{TEXT};\n, 2"})]
+    assert row_count(tmp_path / "in.csv") == 1
+    (tmp_path / "in.csv").write_text("", encoding="utf-8")
+    assert not list(read_rows(tmp_path / "in.csv")) and row_count(tmp_path / "in.csv") == 0
+
+
+def test_utf16_without_a_mark_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes(f"id,text\n1,{TEXT}\n".encode("utf-16-le"))
+    with pytest.raises(InputError, match=r"expected UTF-8 in .*, found NUL characters .*, as of UTF-16; convert it"):
+        list(records(tmp_path / "in.csv"))
+
+
+def test_an_empty_name_that_stands_twice_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,text,,\n1,a,,\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"found an empty name twice, in columns 3 and 4; rename or drop a column"):
+        list(records(tmp_path / "in.csv"))
+
+
+@pytest.mark.parametrize("name", [" text", "Text ", "\u200ftext", "TEXT\u00a0", "te xt"])
+def test_a_column_that_looks_alike_is_named(name: str) -> None:
+    fault = accept(Record(1, {"id": 1, name: TEXT}), Options())[1]
+    advice = "rename it; they differ in spaces, marks or case only"
+    assert fault == Fault("a column 'text'", repr(name), advice)
+    assert fault.found.isprintable()
+
+
+def test_other_columns_do_not_look_alike() -> None:
+    for column, name in (("text", "texts"), ("#", "!"), ("text", "")):
+        fault = accept(Record(1, {name: TEXT}), Options(column))[1]
+        assert fault and fault.advice == "pass --text-column NAME"
+
+
 @pytest.mark.parametrize(("sign", "name"), [(";", "semicolons"), ("\t", "tabs")])
 def test_other_separators_are_named(tmp_path: Path, sign: str, name: str) -> None:
     (tmp_path / "in.csv").write_text(f"id{sign}text\n1{sign}{TEXT}, 2\n", encoding="utf-8")
@@ -184,6 +241,28 @@ def test_other_separators_are_named(tmp_path: Path, sign: str, name: str) -> Non
         list(records(tmp_path / "in.csv"))
     (tmp_path / "in.csv").write_text(f'id,"a{sign}b"\n1,2\n', encoding="utf-8")
     assert len(list(read_rows(tmp_path / "in.csv"))) == 1
+
+
+def test_a_bad_row_of_several_lines_says_from_which_to_which(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    text = "id,text\n" + "1,a\n" * 4 + '6,"stray\n' + "7,b\n" * 994 + '1001,c"d\n' + '1002,"x\ny",z\n1003,"open\n'
+    path.write_text(text, encoding="utf-8")
+    (chunk,) = chunks(path, Options())
+    assert [quarantine_entry("in.csv", record)["reason"] for record in chunk.faults] == [
+        "expected whole CSV cells, found ',' expected after '\"' in lines 6 to 1,001; mend the quotes",
+        "expected 2 columns, found 3 in lines 1,002 to 1,003; quote cells that hold commas",
+        "expected whole CSV cells, found unexpected end of data; mend the quotes",
+    ]
+    with pytest.raises(InputError, match=r"expected whole CSV cells in .*in.csv lines 6 to 1,001, found"):
+        list(read_rows(path))
+
+
+@pytest.mark.parametrize(("lines", "told"), [(100, []), (101, [3])])
+def test_accepted_rows_of_many_lines_are_noted(tmp_path: Path, lines: int, told: list[int]) -> None:
+    cell = "\n".join("a" * lines)
+    (tmp_path / "in.csv").write_text(f'text\na\n"{cell}"\nb\n', encoding="utf-8")
+    (chunk,) = chunks(tmp_path / "in.csv", Options())
+    assert chunk.spanning == told and len(chunk.rows) == 3
 
 
 def test_rows_of_broken_quotes_are_told_apart(tmp_path: Path) -> None:
@@ -267,11 +346,58 @@ def test_numbers_that_json_has_not_are_null(value: float) -> None:
 
 @pytest.mark.parametrize("sign", "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 def test_a_cell_that_a_spreadsheet_would_run_is_defused(tmp_path: Path, sign: str) -> None:
-    assert defuse(f"{sign}1+1") == f"'{sign}1+1"
+    assert defuse(f"{sign}1+1") == f"'{sign}1+1" and defuse(f"{sign}5\n") == f"'{sign}5\n"
     for value in (f"1{sign}1", f" {sign}", "", "نص", -1, None):
         assert defuse(value) == value
-    write_rows([{"text": f"{sign}1"}], tmp_path / "out.csv")
-    assert [row for _, row in read_rows(tmp_path / "out.csv")] == [{"text": f"'{sign}1"}]
+    write_rows([{"text": f"{sign}أ"}], tmp_path / "out.csv")
+    assert [row for _, row in read_rows(tmp_path / "out.csv")] == [{"text": f"'{sign}أ"}]
+
+
+@pytest.mark.parametrize("number", ["-5", "+963", "-3.25", "-0.5"])
+def test_a_plain_number_is_no_formula(number: str) -> None:
+    assert defuse(number) == number
+    for more in (f"{number} ", f"{number}-1", f"{number}.1.1", f"{number}%", f"={number}", f"{number}e5", f"-{number}"):
+        assert defuse(more) == f"'{more}"
+
+
+VALUES: dict[str, tuple[object, object, str]] = {
+    "list": (["أ", 1.5, None, True], ["أ", 1.5, None, True], '["أ", 1.5, null, true]'),
+    "object": ({"a": [float("nan")]}, {"a": [None]}, '{"a": [null]}'),
+    "tuple": ((1, "a"), [1, "a"], '[1, "a"]'),
+    "true": (True, True, "true"),
+    "false": (False, False, "false"),
+    "bytes of UTF-8": ("=قدس".encode(), "=قدس", "'=قدس"),
+    "other bytes": (b"\xff\x00", "/wA=", "/wA="),
+    "bytes within": ([b"a", b"\xff"], ["a", "/w=="], '["a", "/w=="]'),
+    "number": (-1.5, -1.5, "-1.5"),
+    "date": (date(2024, 5, 1), "2024-05-01", "2024-05-01"),
+}
+
+
+@pytest.mark.parametrize(("value", "in_json", "in_csv"), VALUES.values(), ids=VALUES)
+def test_values_are_written_as_json_has_them(tmp_path: Path, value: object, in_json: object, in_csv: str) -> None:
+    for suffix, wanted in ((".jsonl", in_json), (".csv", in_csv)):
+        write_rows([{"n": value, "all": float("inf")}], tmp_path / f"out{suffix}")
+        ((_, row),) = read_rows(tmp_path / f"out{suffix}")
+        assert row["n"] == wanted and type(row["n"]) is type(wanted)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+@pytest.mark.parametrize("value", [each[0] for each in VALUES.values()], ids=VALUES)
+def test_ids_of_every_type_are_verified(tmp_path: Path, suffix: str, value: object) -> None:
+    source, out = tmp_path / "in.parquet", tmp_path / f"out{suffix}"
+    try:
+        pq.write_table(pa.table({"id": pa.array([value]), "text": [TEXT]}), source)
+    except pa.ArrowException:
+        source = source.with_suffix(".jsonl")
+        write_rows([{"id": value, "text": TEXT}], source)
+    rows = [{**row, "war_stance": "favor"} for _, row in read_rows(source)]
+    write_rows(rows, out)
+    assert verify(pair_up([str(source)], out), Places(out), Options()).rows_out == 1
+    rows[0]["id"] = "غير"
+    write_rows(rows, out)
+    with pytest.raises(InputError, match="it is changed"):
+        verify(pair_up([str(source)], out), Places(out), Options())
 
 
 def test_a_whole_file_or_none(tmp_path: Path) -> None:

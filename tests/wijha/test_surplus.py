@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,66 @@ def test_a_quarantine_of_other_inputs_stays(tmp_path: Path, model: Path, capsys:
     assert main(["verify", str(tmp_path / "2019"), out]) == 0
     (tmp_path / "2019" / "more.txt").write_text("نص\n", encoding="utf-8")
     assert main(["predict", str(tmp_path / "2019"), out, *words]) == 0
+
+
+@pytest.mark.parametrize("more", [[], ["--resume"]])
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_file_that_no_job_wrote_stays(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str], folder: bool, more: list[str]
+) -> None:
+    """As with `predict in/*.csv` whose OUT is forgotten: the last input would be written over."""
+    for name in ("in/a.csv", "in/b.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("text\nنص\n", encoding="utf-8")
+    source, out = tmp_path / "in" / "a.csv", tmp_path / "in" / "b.csv"
+    if folder:
+        source, out = tmp_path / "in", tmp_path / "out"
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "b.csv").write_text("mine", encoding="utf-8")
+    mine = (out / "b.csv" if folder else out).read_bytes()
+    words = ["predict", str(source), str(out), "--model", str(model)]
+    assert main([*words, *more]) == 2
+    target = out / "b.csv" if folder else out
+    assert capsys.readouterr().err == (
+        f"error: expected {target} to be free or named in {out}.receipt.json, found another file there; "
+        "name another OUT, or write over it with --restart\n"
+    )
+    assert target.read_bytes() == mine and not (tmp_path / "out" / "a.csv").exists()
+    assert main([*words, "--restart"]) == 0
+    assert main(words) == 0
+
+
+def test_a_file_that_comes_into_an_unfinished_job_stays(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    (folder / "a.csv").write_text("text\nنص\n", encoding="utf-8")
+    words = ["predict", str(folder), str(out), "--model", str(model)]
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr("wijha.receipt.write_json", lambda *_: sys.exit())
+        main(words)
+    (folder / "b.csv").write_text("text\nنص\n", encoding="utf-8")
+    (out / "b.csv").write_text("mine", encoding="utf-8")
+    assert main([*words, "--resume"]) == 2
+    assert f"expected {out}/b.csv to be free" in capsys.readouterr().err
+    (out / "b.csv").unlink()
+    assert main([*words, "--resume"]) == 0
+
+
+@pytest.mark.parametrize("more", [[], ["--resume"], ["--restart"]])
+@pytest.mark.parametrize("there", [True, False])
+def test_no_link_is_written_over(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str], there: bool, more: list[str]
+) -> None:
+    (tmp_path / "in.txt").write_text("نص\n", encoding="utf-8")
+    other, out = tmp_path / "other.jsonl", tmp_path / "out.jsonl"
+    if there:
+        other.write_text("mine", encoding="utf-8")
+    out.symlink_to(other)
+    assert main(["predict", str(tmp_path / "in.txt"), str(out), "--model", str(model), *more]) == 2
+    assert f"expected a file of its own at {out}, found a link; name what it leads to" in capsys.readouterr().err
+    assert out.is_symlink() and other.exists() == there
 
 
 @pytest.mark.parametrize("line", ['{"input": "b.txt", "line": 1}', '{"input": 3}', "{", "[]"])

@@ -8,6 +8,7 @@ import pytest
 
 from wijha import InputError
 from wijha.chunks import Options
+from wijha.cli import main
 from wijha.paths import Places, pair_up
 from wijha.verify import verify
 from wijha.writing import write_rows
@@ -29,6 +30,39 @@ def test_a_copy_without_stances_is_no_output(tmp_path: Path, suffix: str, added:
     write_rows([{**ROWS[0], "war_stance": "favor"}, {**ROWS[1], **added}], out)
     with pytest.raises(InputError, match=f"expected a stance in {out} row 2, found none; run wijha predict again"):
         proved(source, out)
+
+
+@pytest.mark.parametrize("own", ["war_stance", "=_stance"])
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_a_stance_of_the_input_is_none_of_the_model(tmp_path: Path, suffix: str, own: str) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / f"out{suffix}"
+    rows = [{**row, own: "mine"} for row in ROWS]
+    write_rows(rows, source)
+    write_rows([{**row, "peace_stance": "favor"} for row in rows], out)
+    assert proved(source, out) == 2
+    write_rows([{**rows[0], "peace_stance": "favor"}, rows[1]], out)
+    with pytest.raises(InputError, match=f"expected a stance in {out} row 2, found none; run wijha predict again"):
+        proved(source, out)
+
+
+def test_an_option_that_was_forgotten_is_named(tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    write_rows([{"text": "نص", "body": "نص. آخر."}], source)
+    words, more = [str(source), str(out)], ["--articles", "--text-column", "body"]
+    assert main(["predict", *words, *more, "--model", str(model)]) == 0
+    assert main(["verify", *words, *more]) == 0
+    for given, said in (
+        ([], "--articles, found none; pass it"),
+        (more[:1], "--text-column body, found text; pass it"),
+    ):
+        assert main(["verify", *words, *given]) == 2
+        assert capsys.readouterr().err == f"error: expected what {out} was made with, {said}\n"
+    assert main(["predict", *words, "--model", str(model)]) == 0
+    assert main(["verify", *words, *more[:1]]) == 2
+    assert capsys.readouterr().err == f"error: expected what {out} was made without, --articles, found it; drop it\n"
+    for noted in ('{"outputs": {}, "made_with": {"options": 3}}', "{"):
+        (tmp_path / "out.jsonl.receipt.json").write_text(noted, encoding="utf-8")
+        assert main(["verify", *words]) == 0
 
 
 @pytest.mark.parametrize("column", ["@text", "-text", "=text", "+text", "text"])
