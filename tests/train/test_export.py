@@ -10,12 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
 from train.export import Gate, export, gate_examples
 from train.graph import ClassifierGraph
 from wijha import Classifier, InputError
 from wijha.files import file_sha256
+from wijha.golden import seal
+from wijha.manifest import FIRST
 from wijha.runtime import TorchRuntime, _best, accepted
 
 
@@ -49,6 +52,23 @@ def test_export_writes_files_and_figures(folder: Path, capsys: pytest.CaptureFix
     printed = capsys.readouterr().out
     assert "openvino f32  accepted: 100.00% of the labels of torch" in printed
     assert (folder / "openvino" / "half.bin").stat().st_size < 0.1 * (folder / "model.safetensors").stat().st_size
+
+
+def test_the_gate_judges_by_the_folders_own_model_alone(folder: Path, model: Path) -> None:
+    pytest.importorskip("openvino", reason="openvino is not installed")
+    first = Path(shutil.copytree(model, folder / FIRST))
+    weights = load_file(first / "model.safetensors")
+    weights["classifier.bias"][:] = torch.tensor([0, 0, 20, 0], dtype=torch.float16).repeat(4)  # sure of what is wrong
+    save_file(weights, first / "model.safetensors", metadata={"format": "pt"})
+    for each in (first, folder):
+        seal(each)
+    judged = export(folder, "half")["openvino"]["f32"]
+    assert (judged["label_agreement"], judged["accepted"]) == (1, True)
+    texts = ["نص", "أكد الوزير دعمه للحل السياسي"]
+    both, own = Classifier.load(folder, "cpu", "torch"), Classifier.load(model, "cpu", "torch")
+    assert not (
+        both.logits(texts).argmax(axis=-1) == own.logits(texts).argmax(axis=-1)
+    ).any()  # the pair says otherwise
 
 
 @pytest.mark.parametrize(("only", "gone"), [("int8", "half."), ("half", "int8.")])
