@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,7 +55,9 @@ def test_export_writes_files_and_figures(folder: Path, capsys: pytest.CaptureFix
     assert (folder / "openvino" / "half.bin").stat().st_size < 0.1 * (folder / "model.safetensors").stat().st_size
 
 
-def test_the_gate_judges_by_the_folders_own_model_alone(folder: Path, model: Path) -> None:
+def test_the_gate_judges_by_the_folders_own_model_alone(
+    folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("openvino", reason="openvino is not installed")
     first = Path(shutil.copytree(model, folder / FIRST))
     weights = load_file(first / "model.safetensors")
@@ -62,13 +65,16 @@ def test_the_gate_judges_by_the_folders_own_model_alone(folder: Path, model: Pat
     save_file(weights, first / "model.safetensors", metadata={"format": "pt"})
     for each in (first, folder):
         seal(each)
-    judged = export(folder, "half")["openvino"]["f32"]
-    assert (judged["label_agreement"], judged["accepted"]) == (1, True)
-    texts = ["نص", "أكد الوزير دعمه للحل السياسي"]
-    both, own = Classifier.load(folder, "cpu", "torch"), Classifier.load(model, "cpu", "torch")
-    assert not (
-        both.logits(texts).argmax(axis=-1) == own.logits(texts).argmax(axis=-1)
-    ).any()  # the pair says otherwise
+
+    def judged(folder: Path, calibration: list[str], gate: Gate, only: str | None) -> dict[str, dict[str, Any]]:
+        (folder / "openvino").mkdir()
+        return {"torch": gate.check(TorchRuntime(folder, "cpu"))}
+
+    monkeypatch.setattr("train.export.written", judged)
+    result = export(folder)["openvino"]["torch"]
+    assert (result["label_agreement"], result["accepted"]) == (1, True)
+    both, own = (Classifier.load(each, "cpu", "torch").logits(["نص", "هدنة في حلب"]) for each in (folder, model))
+    assert not (both.argmax(axis=-1) == own.argmax(axis=-1)).any()  # the pair would say otherwise
 
 
 @pytest.mark.parametrize(("only", "gone"), [("int8", "half."), ("half", "int8.")])
