@@ -103,5 +103,5 @@ def test_a_phone_scrolls_in_one_direction_and_dark_is_dark(browser: Any, page: P
 
 def test_screenshots_are_written(browser: Any, page: Path, tmp_path: Path) -> None:
     written = screenshots(str(page), tmp_path / "shots")
-    assert [path.name for path in written] == ["report-light.png", "report-dark.png", "report-phone.png"]
+    assert [path.name for path in written] == [f"{page.stem}-{look}.png" for look in ("light", "dark", "phone")]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)

@@ -45,3 +45,31 @@ def test_temperatures_change_the_error_and_not_what_is_right() -> None:
     assert report["ece_seen_before"] > report["ece_seen_after"] and report["chosen_on"] == "these rows"
     unknown = confidence_report(raw, calmer, np.where(np.arange(2) == 1, -100, true))
     assert unknown["ece_before"] == pytest.approx(report["ece_before"], abs=0.05)
+
+
+def test_a_row_is_as_sure_as_its_least_sure_topic() -> None:
+    surest = np.array([[0.9, 0.8], [0.95, 0.6], [0.7, 0.7]])  # the first topic is seen, the second ruled out
+    probabilities = (
+        np.stack([[1 - first, first] for first in surest[:, 0]]),
+        np.array([[p, 1 - p] for p in surest[:, 1]]),
+    )
+    calibrated = np.stack(probabilities, axis=1)
+    true = np.array([[1, 0], [1, 1], [1, 0]])
+    report = confidence_report(calibrated, calibrated, true)
+    assert report["aurc_rows"] == pytest.approx((0 + 0 + 1 / 3) / 3)  # the wrong row is the least sure
+    assert report["abstaining_rows"][0] == {
+        "right": 0.9, "threshold": 0.7, "coverage": pytest.approx(2 / 3), "accuracy": 1.0,
+    }  # fmt: skip
+    unknown = confidence_report(calibrated, calibrated, np.array([[1, 0], [1, -100], [1, 0]]))
+    assert unknown["aurc_rows"] == 0 and unknown["abstaining_rows"][0]["coverage"] == 1
+
+
+def test_the_error_over_what_is_seen_leaves_out_what_is_ruled_out() -> None:
+    seen, out = np.array([0.9, 0.95, 0.7]), np.array([0.8, 0.6, 0.7])
+    raw = np.stack([np.stack([1 - seen, seen], axis=-1), np.stack([out, 1 - out], axis=-1)], axis=1)
+    calmer = 0.8 * raw + 0.1
+    report = confidence_report(raw, calmer, np.array([[1, 0], [1, 1], [1, 0]]))
+    assert report["ece_seen_before"] == pytest.approx((0.1 + 0.05 + 0.3) / 3)
+    assert report["ece_before"] == pytest.approx((0.1 + 0.05 + 0.3 + 0.2 + 0.6 + 0.3) / 6)
+    assert report["ece_seen_after"] == pytest.approx((0.18 + 0.14 + 0.34) / 3)
+    assert report["ece_after"] == pytest.approx((0.18 + 0.14 + 0.34 + 0.26 + 0.58 + 0.34) / 6)

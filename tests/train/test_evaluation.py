@@ -14,11 +14,12 @@ from train import calibration, evaluation
 from train.baselines import Baselines
 from train.calibration import calibrate, fit_temperature
 from train.card import write_card
-from train.data import Example, load_examples, split
-from train.evaluation import blinded, evaluate_model, searched_words
+from train.data import Example, label_numbers, load_examples, split
+from train.evaluation import blinded, evaluate_model, score, searched_words
 from train.release import release
-from train.tables import HEADLINE, lacking
+from train.tables import HEADLINE, lacking, remarks
 from wijha import Classifier, InputError, Schema
+from wijha.classifier import softmax
 from wijha.cli import main
 from wijha.golden import unseal
 
@@ -119,6 +120,33 @@ def test_an_empty_test_split_is_said(
     metrics.write_text(metrics.read_text(encoding="utf-8").replace(f'"{data}"', f'"{kept}"'), encoding="utf-8")
     with pytest.raises(InputError, match="found none: its test split is empty; name a FILE"):
         evaluate_model(folder, None)
+
+
+class Perfect:
+    """Knows the labels of every text."""
+
+    schema = SCHEMA
+
+    def __init__(self, examples: list[Example]) -> None:
+        self.known = {example.text: row for example, row in zip(examples, label_numbers(examples, SCHEMA), strict=True)}
+
+    def logits(self, texts: list[str]) -> np.ndarray:
+        return 9 * np.eye(4)[np.array([self.known[text] for text in texts])]
+
+    def calibrated(self, logits: np.ndarray) -> np.ndarray:
+        return softmax(logits)
+
+
+def test_a_better_model_is_so_much_better_in_numbers_and_in_print(data: Path) -> None:
+    examples, silent = load_examples(data, SCHEMA), Baselines([], SCHEMA)
+    silent.predictors["silent"] = lambda texts: np.zeros((len(texts), 4), dtype=int)
+    result = score(Perfect(examples), examples, silent)  # type: ignore[arg-type]
+    minus = result["model_minus"]["silent"]
+    assert minus["favg3"] == minus["topic_micro_f1"] == {"interval": (1.0, 1.0), "p": 0.0}
+    low, high = minus["exact_rows"]["interval"]
+    assert 0.7 < low < 1 - 10 / 60 < high < 1  # 10 of 60 rows have no topic
+    gained = "topic micro-F1 +1.000 [+1.000 +1.000], Favg3 +1.000 [+1.000 +1.000]"
+    assert f"model - silent: {gained}, rows right by McNemar's test p < 0.001" in remarks(result)
 
 
 def test_keyword_rules_and_tfidf_learn_what_is_there(data: Path) -> None:

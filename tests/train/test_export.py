@@ -6,16 +6,20 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
 from train.export import Gate, export, gate_examples
 from train.graph import ClassifierGraph
 from wijha import Classifier, InputError
 from wijha.files import file_sha256
+from wijha.golden import seal
+from wijha.manifest import FIRST
 from wijha.runtime import TorchRuntime, _best, accepted
 
 
@@ -49,6 +53,28 @@ def test_export_writes_files_and_figures(folder: Path, capsys: pytest.CaptureFix
     printed = capsys.readouterr().out
     assert "openvino f32  accepted: 100.00% of the labels of torch" in printed
     assert (folder / "openvino" / "half.bin").stat().st_size < 0.1 * (folder / "model.safetensors").stat().st_size
+
+
+def test_the_gate_judges_by_the_folders_own_model_alone(
+    folder: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino", reason="openvino is not installed")
+    first = Path(shutil.copytree(model, folder / FIRST))
+    weights = load_file(first / "model.safetensors")
+    weights["classifier.bias"][:] = torch.tensor([0, 0, 20, 0], dtype=torch.float16).repeat(4)  # sure of what is wrong
+    save_file(weights, first / "model.safetensors", metadata={"format": "pt"})
+    for each in (first, folder):
+        seal(each)
+
+    def judged(folder: Path, calibration: list[str], gate: Gate, only: str | None) -> dict[str, dict[str, Any]]:
+        (folder / "openvino").mkdir()
+        return {"torch": gate.check(TorchRuntime(folder, "cpu"))}
+
+    monkeypatch.setattr("train.export.written", judged)
+    result = export(folder)["openvino"]["torch"]
+    assert (result["label_agreement"], result["accepted"]) == (1, True)
+    both, own = (Classifier.load(each, "cpu", "torch").logits(["نص", "هدنة في حلب"]) for each in (folder, model))
+    assert not (both.argmax(axis=-1) == own.argmax(axis=-1)).any()  # the pair would say otherwise
 
 
 @pytest.mark.parametrize(("only", "gone"), [("int8", "half."), ("half", "int8.")])

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,16 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from train import command
 from train import finetune as finetune_module
 from train.config import FinetuneConfig, as_dict
-from train.data import split_of
-from train.finetune import finetune, inputs, resumable
+from train.data import Example, split_of
+from train.finetune import finetune, finish, inputs, resumable
 from train.model import build_classifier, load_tokenizer
+from train.provenance import begun_with, run_of
 from train.trainer import TopicTrainer
 from wijha import Classifier, InputError
+from wijha.classifier import read_settings
 from wijha.cli import main
 from wijha.files import file_sha256
+from wijha.golden import unseal
 from wijha.manifest import write_manifest
 from wijha.schema import Schema
 
@@ -50,6 +54,48 @@ def test_run_folder_holds_all_that_went_in_and_came_out(model: Path) -> None:
     for system in metrics["test"]["systems"].values():
         low, high = system["intervals"]["topic_micro_f1"]
         assert 0 <= low <= system["scores"]["topic_micro_f1"] <= high <= 1
+
+
+def test_weights_are_saved_in_half_precision(model: Path) -> None:
+    assert {tensor.dtype for tensor in load_file(model / "model.safetensors").values()} == {torch.float16}
+
+
+def test_temperatures_are_fitted_on_the_development_split(
+    model: Path, rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(model, tmp_path / "model"))
+    unseal(folder)
+    classifier, made = Classifier.load(folder), run_of(folder)
+    names, topics = classifier.schema.label_names, classifier.schema.topic_names
+    order = classifier.logits([row["text"] for row in rows]).argsort(axis=-1)
+
+    def labelled(place: int) -> list[Example]:
+        given = [dict(zip(topics, (names[k] for k in cells), strict=True)) for cells in order[:, :, place]]
+        return [Example(row["id"], row["text"], g, row["story"], {}) for row, g in zip(rows, given, strict=True)]
+
+    least, most = labelled(0), labelled(-1)  # what the model believes least, and what it says
+    finish(folder, made["config"], {"train": most, "development": least, "test": most}, begun_with(made))
+    assert min(read_settings(folder)["temperatures"][topic] for topic in topics) > 4
+
+
+def test_loss_and_learning_rates_are_as_asked_for(
+    own: FinetuneConfig, rows: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[TopicTrainer] = []
+
+    def stop(trainer: TopicTrainer, **_: object) -> None:
+        begun.append(trainer)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TopicTrainer, "train", stop)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(dataclasses.replace(own, class_weight_power=1.0, label_smoothing=0.1, warmup=0.25))
+    loss = begun[0].compute_loss_func
+    seen = Counter(row["jerusalem_status"] for row in rows if split_of(row["story"]) == "train")
+    assert (loss.weights[2, 2] / loss.weights[2, 0]).item() == pytest.approx(seen["absent"] / seen["favor"])
+    assert seen["absent"] > 2 * seen["favor"] > 0 and loss.smoothing == 0.1
+    (rate, *_) = begun[0].create_scheduler(40, begun[0].create_optimizer()).lr_lambdas
+    assert [rate(step) for step in (0, 5, 10, 25, 40)] == [0, 0.5, 1, 0.5, 0]
 
 
 def test_same_seed_same_weights(settings: dict[str, object], model: Path, tmp_path: Path) -> None:

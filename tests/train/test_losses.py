@@ -25,6 +25,26 @@ def test_sum_of_one_cross_entropy_a_topic() -> None:
     assert TopicLoss(SCHEMA)(outputs, labels).item() == pytest.approx(expected.item())
 
 
+def test_labels_weigh_as_they_are_told() -> None:
+    outputs, labels = _outputs(4), torch.tensor([[0, 1], [2, -100], [1, 0], [0, 2]])
+    weights = torch.tensor([[0.5, 2.0, 3.0], [1.0, 4.0, 0.25]])
+    first = cross_entropy(outputs.logits[:, :3], labels[:, 0], reduction="none") * torch.tensor([0.5, 3.0, 2.0, 0.5])
+    second = cross_entropy(outputs.logits[:, 3:], labels[:, 1], reduction="none") * torch.tensor([4.0, 0.0, 1.0, 0.25])
+    expected = (first.sum() + second.sum()) / 7 * 2  # seven labels, two topics
+    assert TopicLoss(SCHEMA, weights)(outputs, labels).item() == pytest.approx(expected.item())
+    assert TopicLoss(SCHEMA)(outputs, labels).item() != pytest.approx(expected.item(), rel=0.1)
+
+
+def test_smoothing_gives_a_share_to_every_label_alike() -> None:
+    outputs, labels = _outputs(4), torch.tensor([[0, 1], [2, 2], [1, 0], [0, 0]])
+    hard, even = 0.0, 0.0
+    for topic, part in enumerate((outputs.logits[:, :3], outputs.logits[:, 3:])):
+        hard += cross_entropy(part, labels[:, topic]).item()
+        even += sum(cross_entropy(part, torch.full((4,), label)).item() for label in range(3)) / 3
+    assert TopicLoss(SCHEMA, smoothing=0.3)(outputs, labels).item() == pytest.approx(0.7 * hard + 0.3 * even)
+    assert abs(hard - even) > 0.1
+
+
 def test_an_unlabelled_topic_gets_no_gradient() -> None:
     outputs, labels = _outputs(2), torch.tensor([[0, -100], [2, -100]])
     TopicLoss(SCHEMA)(outputs, labels).backward()

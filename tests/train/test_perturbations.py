@@ -59,6 +59,13 @@ def test_the_command_prints_the_table(
     assert capsys.readouterr().out.startswith("| change | rows altered |")
 
 
+def test_without_a_file_the_test_split_is_measured(folder: Path) -> None:
+    held = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]["sentences"]
+    result = measure(folder)
+    assert result["sentences"] == held["test"] and len(set(held.values())) == 3
+    assert result["split"] == "test" and result["spellings"]["tatweel"]["rows"] == held["test"]
+
+
 def test_a_model_without_its_data(folder: Path) -> None:
     (folder / "metrics.json").unlink()
     with pytest.raises(InputError, match=r"expected sentences to change, found none: .*; name a FILE"):

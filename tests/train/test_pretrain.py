@@ -10,7 +10,9 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -18,10 +20,11 @@ from transformers import AutoModel, AutoTokenizer
 
 import train.pretrain as recipe
 from train.config import PretrainConfig
+from train.embeddings import svd_embeddings
 from train.masking import WordMasker
 from train.plain_text import read_texts
 from train.pretrain import pretrain
-from train.shards import load_blocks, write_shards
+from train.shards import block_batch, load_blocks, write_shards
 from train.tokenizer import train_tokenizer
 from wijha import InputError
 
@@ -128,6 +131,79 @@ def test_a_full_disk_is_said_and_the_checkpoint_before_stays(
         pretrain(config)
     assert [path.name for path in (config.output / "checkpoints").iterdir()] == ["checkpoint-4"]
     assert pretrain(config).exists()
+
+
+def test_a_run_begins_with_counted_words_and_follows_its_schedules(
+    config: PretrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update, slice_for = recipe.update, recipe.slice_for
+    begun, rates, norms, masked = list[torch.Tensor](), list[float](), list[float](), list[int]()
+
+    def noted(optimizers: list[torch.optim.Optimizer], rate: float) -> None:
+        parameters = [each for optimizer in optimizers for group in optimizer.param_groups for each in group["params"]]
+        begun.append(parameters[0].detach().clone())
+        norms.append(torch.cat([each.grad.flatten() for each in parameters if each.grad is not None]).norm().item())
+        rates.append(rate)
+        update(optimizers, rate)
+
+    def counted(accelerator: Any, ids: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        masked.append(targets.shape[-1])
+        return slice_for(accelerator, ids, targets)
+
+    monkeypatch.setattr(recipe, "update", noted)
+    monkeypatch.setattr(recipe, "slice_for", counted)
+    pretrain(dataclasses.replace(config, learning_rate=0.01, warmup=0.25, decay=0.5))
+    rise, fall = [0, 1 / 3, 2 / 3], [5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6]
+    assert [100 * rate for rate in rates] == pytest.approx([*rise, 1, 1, 1, 1, *fall], abs=1e-3)
+    assert masked == [5, 5, 4, 4, 4, 4, 4, 3, 3, 3, 3, 3]  # of 16: 30 % at first, then less and less
+    assert max(norms) == pytest.approx(1, abs=1e-3)  # clipped: unclipped the first ones are larger
+    blocks = load_blocks(config.output / "shards", "train", 15)
+    vectors = svd_embeddings(blocks, len(begun[0]), config.hidden, config.svd_tokens, config.seed)
+    assert begun[0].std().item() == pytest.approx(0.02, rel=1e-3)
+    assert torch.allclose(begun[0], vectors * 0.02 / vectors.std(), atol=1e-4)
+
+
+def test_each_time_round_every_block_comes_once_in_another_order(config: PretrainConfig) -> None:
+    blocks = np.arange(8, dtype=np.uint16).repeat(15).reshape(8, 15)
+    steps = [block_batch(blocks, step, config)[:, 0].tolist() for step in range(6)]  # four blocks a step
+    turns = [tuple(steps[first] + steps[first + 1]) for first in (0, 2, 4)]
+    assert [sorted(turn) for turn in turns] == [list(range(8))] * 3 and len(set(turns)) == 3
+
+
+def test_muon_takes_the_matrices_of_the_layers_and_no_vector_decays(config: PretrainConfig) -> None:
+    tokenizer = recipe.prepare(config)
+    model = recipe.build_model(config, tokenizer, None)
+    for muon in (False, True):
+        optimizers = recipe.build_optimizers(model, dataclasses.replace(config, muon=muon, weight_decay=0.3))
+        found = {
+            id(parameter): (type(optimizer), group["weight_decay"])
+            for optimizer in optimizers
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+        }
+        for name, parameter in model.named_parameters():
+            kind = torch.optim.Muon if muon and ".layer." in name and parameter.ndim == 2 else torch.optim.AdamW
+            assert found.pop(id(parameter)) == (kind, 0.3 if parameter.ndim > 1 else 0.0), name
+        assert not found
+
+
+def test_of_ten_chosen_words_eight_are_masked_and_one_is_another(config: PretrainConfig) -> None:
+    class Words:
+        cls_token_id, sep_token_id, mask_token_id = 2, 3, 4
+
+        def __len__(self) -> int:
+            return 1_000
+
+        def convert_ids_to_tokens(self, ids: list[int]) -> list[str]:
+            return ["\u2581كلمة"] * len(ids)
+
+    blocks = torch.randint(5, 1_000, (40, 127), generator=torch.Generator().manual_seed(0))
+    ids, (positions, truth) = WordMasker(Words(), config)(blocks, 0.0, 3)  # type: ignore[arg-type]
+    shown = ids.gather(1, positions)
+    shares = [(shown == 4).float().mean().item(), (shown == truth).float().mean().item()]
+    assert shares == pytest.approx([0.8, 0.1], abs=0.03)
+    assert truth.shape == (40, round(0.3 * 128)) and shown.unique().numel() > 100
+    assert torch.equal(ids.scatter(1, positions, truth)[:, 1:], blocks)
 
 
 def test_masks_are_whole_words_and_known_from_the_step(config: PretrainConfig) -> None:

@@ -143,14 +143,30 @@ def test_models_of_two_schemas_are_not_compared() -> None:
         compare(ours, Scored(other, ours.examples, ours.true, ours.logits, ours.calibrated))
 
 
-def test_occlusion_is_the_drop_without_the_word(model: Path, rows: list[dict[str, str]]) -> None:
-    classifier, text = Classifier.load(model), rows[0]["text"]
-    (words,) = occlusion(classifier, [(text, 0, 2)])
-    assert [word.text for word in words] == text.split()
-    full, without = classifier.probabilities([text, text.split(maxsplit=1)[1]])[:, 0, 2]
-    if words[0].note:
-        assert words[0].note == f"without it: {without - full:+.2f}"
-    assert bool(words[0].mark) == (abs(full - without) >= 0.05)
+class Weighing:
+    """In favour of topic 0 by so much for each word."""
+
+    def __init__(self, words: dict[str, float]) -> None:
+        self.words = words
+
+    def probabilities(self, texts: list[str]) -> np.ndarray:
+        said = np.zeros((len(texts), 4, 4))
+        said[:, 0, 2] = [0.2 + sum(self.words[word] for word in text.split()) for text in texts]
+        return said
+
+
+def test_occlusion_is_the_drop_without_the_word() -> None:
+    classifier = Weighing({"دمشق": 0.45, "لن": -0.1, "تقبل": 0.06, "بالهدنة": 0.2, "أمس": 0.04})
+    texts = ["دمشق لن تقبل بالهدنة أمس", "أمس"]
+    words, alone = occlusion(classifier, [(text, 0, 2) for text in texts])  # type: ignore[arg-type]
+    assert [(word.text, word.mark, word.note) for word in words] == [
+        ("دمشق", "up3", "without it: -0.45"),
+        ("لن", "down", "without it: +0.10"),
+        ("تقبل", "up1", "without it: -0.06"),
+        ("بالهدنة", "up2", "without it: -0.20"),
+        ("أمس", "", ""),
+    ]
+    assert [(word.text, word.note) for word in alone] == [("أمس", "")]
 
 
 def test_the_surest_mistakes_come_first_and_only_they_are_explained(model: Path, hostile: Path) -> None:

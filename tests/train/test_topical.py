@@ -35,6 +35,14 @@ def test_candidates_are_searched_once_and_unread(corpus: Path) -> None:
     assert candidates(corpus) == [WANTED]
 
 
+def test_a_document_is_topical_where_searched_words_are_frequent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    rare = WANTED + " ثم" * 600
+    once = "سوريا اليوم"
+    none = "فاز الفريق بكأس المدينة بعد مباراة مثيرة جدا"
+    assert list(topical.topical([none, WANTED, once, rare, once + " " + once])) == [WANTED, once + " " + once]
+
+
 def test_what_a_model_learns_is_read_before_and_nothing_else(tmp_path: Path) -> None:
     rows = [{"text": f"جملة {number}", "story": f"s{number}"} for number in range(60)]
     write_rows(iter(rows), tmp_path / "rows.jsonl")

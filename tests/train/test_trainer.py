@@ -1,4 +1,4 @@
-"""Steps that find too little memory: halved, with the weights of a step that was not; then one sentence."""
+"""Steps with masked words, and those that find too little memory: halved, with the weights of a step that was not."""
 
 from __future__ import annotations
 
@@ -39,11 +39,9 @@ class SmallMemory(TopicLoss):
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
-def trained(
-    settings: dict[str, object], output: Path, rows: int = 99, where: str = "forward"
-) -> dict[str, torch.Tensor]:
-    """Weights after an epoch with memory for `rows` sentences."""
-    config = FinetuneConfig(**(settings | {"word_dropout": 0.1}), output=output)  # type: ignore[arg-type]
+def trainer(settings: dict[str, object], output: Path, rows: int = 99, where: str = "forward") -> TopicTrainer:
+    """Ready to train an epoch with memory for `rows` sentences."""
+    config = FinetuneConfig(**({"word_dropout": 0.1} | settings), output=output)  # type: ignore[arg-type]
     schema = Schema.from_yaml(config.schema)
     set_seed(config.seed)
     tokenizer, model, loss = load_tokenizer(config), build_classifier(config, schema), SmallMemory(schema, rows, where)
@@ -52,7 +50,7 @@ def trained(
     arguments.load_best_model_at_end, arguments.num_train_epochs = False, 1
     if where != "forward":
         model.bert.embeddings.register_full_backward_pre_hook(lambda module, gradients: loss.allocate(gradients[0]))
-    TopicTrainer(
+    return TopicTrainer(
         config,
         model=model,
         args=arguments,
@@ -60,8 +58,16 @@ def trained(
         processing_class=tokenizer,
         data_collator=DataCollatorWithPadding(tokenizer),
         compute_loss_func=loss,
-    ).train()
-    return dict(model.state_dict())
+    )
+
+
+def trained(
+    settings: dict[str, object], output: Path, rows: int = 99, where: str = "forward"
+) -> dict[str, torch.Tensor]:
+    """Weights after that epoch."""
+    made = trainer(settings, output, rows, where)
+    made.train()
+    return dict(made.model.state_dict())
 
 
 @pytest.mark.parametrize("where", ["forward", "backward", "cpu"])
@@ -81,6 +87,23 @@ def test_halves_without_memory_are_said(settings: dict[str, object], tmp_path: P
     expected = f"expected memory for {least} sentences of up to 32 tokens at once, found too little"
     with pytest.raises(InputError, match=expected):
         trained(settings | {"batch": batch}, tmp_path, rows=0)
+
+
+def test_words_are_masked_and_nothing_else(settings: dict[str, object], tmp_path: Path) -> None:
+    made, batches = trainer(settings | {"word_dropout": 0.5}, tmp_path), list[torch.Tensor]()
+    made.model.bert.embeddings.register_forward_pre_hook(
+        lambda module, arguments, named: batches.append(named["input_ids"]), with_kwargs=True
+    )
+    made.train()
+    tokenizer = made.processing_class
+    cls, sep, pad, mask = tokenizer.convert_tokens_to_ids(["[CLS]", "[SEP]", "[PAD]", "[MASK]"])
+    words, padding = list[int](), list[int]()
+    for row in (row for batch in batches for row in batch.tolist()):
+        assert row[0] == cls and row.count(sep) == 1
+        words += row[1 : row.index(sep)]
+        padding += row[row.index(sep) + 1 :]
+    assert padding and set(padding) == {pad} and not {cls, pad} & set(words)
+    assert words.count(mask) / len(words) == pytest.approx(0.5, abs=0.08)
 
 
 def test_other_errors_stay(settings: dict[str, object], tmp_path: Path) -> None:

@@ -58,6 +58,13 @@ def test_only_what_is_not_ruled_out_is_read_twice(model: Path) -> None:
     assert classifier.classify([]) == []
 
 
+def test_a_text_is_in_doubt_from_a_tenth_on_in_any_topic() -> None:
+    present = np.array([[0.0, 0.0], [0.09, 0.09], [0.11, 0.0], [0.0, 0.11], [1.0, 1.0]])
+    probabilities = np.stack([1 - present, present / 2, present / 2], axis=-1)
+    assert in_doubt(probabilities).tolist() == [False, False, True, True, True]
+    assert in_doubt(probabilities, 0.05).tolist() == [False, True, True, True, True]
+
+
 @pytest.fixture(scope="module")
 def first(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same recipe's model with other weights, so that it says other things."""

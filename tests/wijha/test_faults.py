@@ -84,12 +84,12 @@ class Fallible:
         self.close()
 
 
-@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")  # a user would see it behind the sentence
 def contents(folder: Path) -> dict[str, bytes]:
     """What a job leaves; of its receipt, which notes when outputs were written, the name."""
     return {path.name: b"" if path.suffix == ".json" else path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")  # a user would see it behind the sentence
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO], ids=errno.errorcode.get)
 @pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])

@@ -14,7 +14,7 @@ from wijha.tokenizer import TextEncoder
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module", params=["encoder", "encoder-deep"])
+@pytest.fixture(scope="module", params=["encoder", "encoder-deep", "classifier", "classifier/first"])
 def encoder(request: pytest.FixtureRequest) -> TextEncoder:
     return TextEncoder(ROOT / "models" / str(request.param))
 

@@ -21,7 +21,7 @@ from wijha import Classifier, InputError
 from wijha.classifier import read_settings
 from wijha.golden import unseal
 from wijha.reader import Reader
-from wijha.runtime import OpenVinoRuntime, Runtime, TorchRuntime, accepted, has_bf16, load_runtime, padded
+from wijha.runtime import OpenVinoRuntime, Runtime, TorchRuntime, accepted, has_bf16, load_runtime, padded, threads
 from wijha.tokenizer import TextEncoder
 
 openvino_is_here = pytest.mark.skipif(find_spec("openvino") is None, reason="openvino is not installed")
@@ -260,6 +260,17 @@ def test_token_ids_are_those_of_the_stock_tokenizer(model: Path, texts: list[str
 def test_half_of_a_surrogate_pair_is_a_text(model: Path) -> None:
     half = json.loads('"نص \\ud83d"')
     assert Classifier.load(model).classify([half])[0].text == half
+
+
+@pytest.mark.parametrize(("asked", "used"), [("3", 3), ("1", 1), ("0", 1), ("99", 8), ("", 8), ("two", 8), (None, 8)])
+def test_as_many_threads_as_are_asked_for_of_those_allowed(
+    monkeypatch: pytest.MonkeyPatch, asked: str | None, used: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if asked is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert threads() == used
 
 
 def test_rows_are_padded_to_the_step_but_not_beyond_the_model() -> None:

@@ -77,6 +77,20 @@ def test_names_are_looked_up_as_the_output_shows_them(tmp_path: Path, suffix: st
         proved(source, out, column)
 
 
+@pytest.mark.parametrize("name", ["id", "document", "sentence"])
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_a_row_that_names_another_place_is_changed(tmp_path: Path, suffix: str, name: str) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / f"out{suffix}"
+    rows = [{**row, "document": "d", "sentence": place} for place, row in enumerate(ROWS)]
+    write_rows(rows, source)
+    classified = [{**row, "war_stance": "favor"} for row in rows]
+    write_rows(classified, out)
+    assert proved(source, out) == 2
+    write_rows([classified[0], {**classified[1], name: 7}], out)
+    with pytest.raises(InputError, match=f"line 2 as row 2 of {out}, it is changed"):
+        proved(source, out)
+
+
 def test_an_output_that_no_input_goes_to_is_told(tmp_path: Path) -> None:
     write_rows(ROWS, tmp_path / "in" / "a.jsonl")
     for name in ("a.jsonl", "gone.jsonl"):
