@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from wijha.archive_dates import Calendar, day_of
+from wijha.archive_dates import WRITTEN, Calendar, day_of, last_day_of
 from wijha.archive_source import Source, text_literal
 from wijha.chunks import shown
 from wijha.errors import InputError
@@ -107,7 +107,8 @@ class _Query:
         self.stances = {topic: f"c{place}" for place, topic in enumerate(self.topics, 3)}
         self.run(
             f"CREATE TEMP VIEW archive AS SELECT c0 AS the_text, {day_of('c1')} AS the_day, "
-            f"nullif(trim(c2), '') AS the_outlet, {', '.join(self.stances.values())} FROM ({rows})"
+            f"{last_day_of('c1', 'the_day')} AS the_last, nullif(trim(c2), '') AS the_outlet, "
+            f"{', '.join(self.stances.values())} FROM ({rows})"
         )
         self.where, self.values = self._conditions()
 
@@ -119,11 +120,11 @@ class _Query:
         elif wanted.outlets:
             parts.append(f"the_outlet IN ({', '.join('?' * len(wanted.outlets))})")
             values += wanted.outlets
-        for name, sign, value in (("since", ">=", wanted.since), ("until", "<=", wanted.until)):
+        for name, bound, value in (("since", "the_last >=", wanted.since), ("until", "the_day <=", wanted.until)):
             if value and "date" not in self.columns:
                 self.notes.append(f"The archive has no column date: --{name} selects nothing and was left out.")
             elif value:
-                parts.append(f"the_day {sign} ?")
+                parts.append(f"{bound} ?")
                 values.append(date.fromisoformat(value))
         return " AND ".join(parts), values
 
@@ -172,23 +173,21 @@ class _Query:
             return None
         seen = " OR ".join(self._present(topic) for topic in topics)
         counts = self.run(
-            f"SELECT the_day, count(*) FROM archive WHERE ({seen}) AND {self.where} GROUP BY 1 ORDER BY 1", self.values
+            f"SELECT the_day, the_last, count(*) FROM archive WHERE ({seen}) AND {self.where} "
+            "GROUP BY 1, 2 ORDER BY 1, 2",
+            self.values,
         ).fetchall()
-        days, rows = [(day, count) for day, count in counts if day], sum(count for _, count in counts)
-        if not days:
+        dates, rows = [row for row in counts if row[0]], sum(count for *_, count in counts)
+        if not dates:
             self.notes.append("No charts over time: no date of the archive can be read; write them as 2013-02-01.")
             return None
-        dated = sum(count for _, count in days)
+        dated = sum(count for *_, count in dates)
         if dated < rows:
             self.notes.append(
                 f"{rows - dated:,} of {rows:,} sentences have no readable date: not in the charts over time."
             )
-        calendar = Calendar.of(days)
-        if outside := calendar.outside(days):
-            self.notes.append(
-                f"Not in the charts over time: {outside:,} of {dated:,} dated sentences, outside {calendar.first} to "
-                f"{calendar.last} (the first of {days[0][0]}, the last of {days[-1][0]}); --since or --until show them."
-            )
+        calendar = Calendar.of(dates)
+        self.notes += calendar.notes(dates)
         return calendar
 
     def _outlets(self, topics: list[str]) -> list[str]:
@@ -217,7 +216,7 @@ class _Query:
             if outlets
             else "''"
         )
-        note = "concat_ws(' · ', the_outlet, CAST(the_day AS VARCHAR))"
+        note = f"concat_ws(' · ', the_outlet, {WRITTEN})"
         rows = self.run(
             f"SELECT {self.stances[topic]}, {outlet}, {period} AS period, count(*), "
             f"min_by([left(the_text, 1000), {note}], hash(the_text), {SAMPLE}) "

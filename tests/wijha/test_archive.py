@@ -346,6 +346,48 @@ def test_what_is_no_day_is_not_guessed(tmp_path: Path, text: str) -> None:
     assert "no date of the archive can be read" in read_archive(source, Selection()).notes[0]
 
 
+def dated(path: Path, dates: dict[str, int]) -> Path:
+    """An archive with so many sentences of each date, which has one note: no outlet."""
+    texts = [text for text, count in dates.items() for _ in range(count)]
+    rows = [{"text": f"جملة {n}", "date": text, "outlet": "", "t_stance": "favor"} for n, text in enumerate(texts)]
+    return write(path, rows)
+
+
+def test_a_year_or_a_month_is_no_day(tmp_path: Path) -> None:
+    years = read_archive(dated(tmp_path / "y.jsonl", {"2013": 9, "٢٠١٤": 9}), Selection())
+    assert (years.unit, years.periods) == ("year", ["2013", "2014"]) and len(years.notes) == 1
+    assert {note for cell in years.cells["t"] for _, note in cell.sample} == {"2013", "2014"}
+    months = read_archive(dated(tmp_path / "m.jsonl", {"2013-05": 9, "2013/7": 9, "2013-06-03": 2}), Selection())
+    assert (months.unit, months.periods) == ("month", ["2013-05", "2013-06", "2013-07"]) and len(months.notes) == 1
+    assert {note for cell in months.cells["t"] for _, note in cell.sample} == {"2013-05", "2013-06-03", "2013-07"}
+
+
+def test_a_date_coarser_than_the_columns_is_in_none(tmp_path: Path) -> None:
+    source = dated(tmp_path / "a.jsonl", {"2013-03-05": 20, "2013-03-07": 20, "2013-03": 3, "2013": 4})
+    found = read_archive(source, Selection())
+    assert found.periods == ["2013-03-05", "2013-03-06", "2013-03-07"] and found.present == {"t": 47}
+    assert {cell.period: cell.count for cell in found.cells["t"]} == {"2013-03-05": 20, "2013-03-07": 20, "": 7}
+    assert found.notes[:-1] == ["7 of 47 dated sentences have only a year or month and stand in no column."]
+
+
+def test_a_year_is_in_the_years_of_a_long_archive(tmp_path: Path) -> None:
+    """Also in the first, of which only later days are told."""
+    days = {f"{year}-05-05": 9 for year in range(1999, 2023)}
+    found = read_archive(dated(tmp_path / "a.jsonl", days | {"1999": 3}), Selection())
+    assert found.unit == "year" and {cell.period: cell.count for cell in found.cells["t"]}["1999"] == 12
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "kept"),
+    [("2013-02-01", None, 7), ("2013-03-01", None, 5), (None, "2012-12-31", 0), ("2014-01-01", None, 0)],
+)
+def test_a_coarse_date_is_selected_where_it_may_lie(
+    tmp_path: Path, since: str | None, until: str | None, kept: int
+) -> None:
+    source = dated(tmp_path / "a.jsonl", {"2013": 5, "2013-02": 2})
+    assert read_archive(source, Selection(since=since, until=until)).sentences == kept
+
+
 @pytest.mark.parametrize("stray", ["9999-12-31", "1900-01-01", "1990-01-01"])
 def test_a_stray_day_does_not_hide_the_others(tmp_path: Path, stray: str) -> None:
     rows = made()
