@@ -59,6 +59,8 @@ class Archive:
 
     sentences: int
     topics: list[str]
+    read: dict[str, int]
+    """Topic -> sentences that have a label for it, be it the absent one; a file may lack the topic."""
     present: dict[str, int]
     """Topic -> sentences that have it."""
     periods: list[str]
@@ -120,6 +122,8 @@ class _Query:
         elif wanted.outlets:
             parts.append(f"the_outlet IN ({', '.join('?' * len(wanted.outlets))})")
             values += wanted.outlets
+        if (wanted.since or wanted.until) and "date" in self.columns:
+            self._note_undated(" AND ".join(parts), values)
         for name, bound, value in (("since", "the_last >=", wanted.since), ("until", "the_day <=", wanted.until)):
             if value and "date" not in self.columns:
                 self.notes.append(f"The archive has no column date: --{name} selects nothing and was left out.")
@@ -128,15 +132,21 @@ class _Query:
                 values.append(date.fromisoformat(value))
         return " AND ".join(parts), values
 
+    def _note_undated(self, where: str, values: list[Any]) -> None:
+        query = f"SELECT count(*) FROM archive WHERE {where} AND the_day IS NULL"
+        if undated := self.run(query, values).fetchone()[0]:
+            self.notes.append(f"{undated:,} sentences without a readable date are left out.")
+
     def archive(self) -> Archive:
         topics = [topic for topic in self.topics if not self.selection.topics or topic in self.selection.topics]
         for topic in self.selection.topics:
             if topic not in self.topics:
                 self.notes.append(f"No topic {topic!r} in the archive; it has {', '.join(self.topics)}.")
         self._check_labels(topics)
-        sums = ", ".join([f"count(*) FILTER ({self._present(topic)})" for topic in topics] or ["0"])
-        total, *present = self.run(f"SELECT count(*), {sums} FROM archive WHERE {self.where}", self.values).fetchone()
-        counts = dict(zip(topics, present, strict=False))
+        wanted = [f"{self.stances[topic]} <> ''" for topic in topics] + [self._present(topic) for topic in topics]
+        sums = "".join(f", count(*) FILTER ({each})" for each in wanted)
+        total, *found = self.run(f"SELECT count(*){sums} FROM archive WHERE {self.where}", self.values).fetchone()
+        read, counts = (dict(zip(topics, found[start:], strict=False)) for start in (0, len(topics)))
         if not total:
             self.notes.append("No row is selected: nothing to show. Loosen --topic, --outlet, --since or --until.")
         for topic in topics:
@@ -147,7 +157,7 @@ class _Query:
         periods, unit = (calendar.periods, calendar.unit) if calendar else ([], "")
         outlets = self._outlets(shown)
         cells = {topic: self._cells(topic, calendar, outlets) for topic in shown}
-        return Archive(total, shown, counts, periods, unit, cells, bool(outlets), self.schema, self.notes)
+        return Archive(total, shown, read, counts, periods, unit, cells, bool(outlets), self.schema, self.notes)
 
     def _check_labels(self, topics: list[str]) -> None:
         """Raises InputError when a topic has a label that is none of the schema's."""

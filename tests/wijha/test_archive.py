@@ -143,6 +143,16 @@ def test_dates_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("selection", [Selection(since="2013-01-01"), Selection(until="2013-12-31")])
+def test_undated_sentences_that_a_selection_leaves_out_are_counted(tmp_path: Path, selection: Selection) -> None:
+    rows = made()
+    rows[0]["date"], rows[1]["date"], rows[3]["date"] = "yesterday", None, ""  # of which the last is absent
+    source = write(tmp_path / "a.jsonl", rows)
+    found = read_archive(source, selection)
+    assert (found.sentences, found.notes) == (237, ["3 sentences without a readable date are left out."])
+    assert read_archive(source, Selection(outlets=("cnn",), since="2013-01-01")).notes == []
+
+
 def test_many_outlets_become_others(tmp_path: Path) -> None:
     rows = [{**row, "outlet": f"o{number % 40:02d}" if number % 5 else None} for number, row in enumerate(made(800))]
     found = read_archive(write(tmp_path / "a.parquet", rows), Selection())
@@ -251,6 +261,16 @@ def test_columns_are_those_of_all_files(tmp_path: Path, suffix: str) -> None:
     found = read_archive(tmp_path, Selection())
     assert found.present == {"settlement": 540, "zones": 48} and found.unit == "month" and found.has_outlets
     assert read_archive(tmp_path, Selection(outlets=("bbc",))).sentences == 160
+
+
+def test_a_share_is_of_the_sentences_read_for_the_topic(tmp_path: Path) -> None:
+    """A file without the topic's column says nothing of it, nor does an empty cell."""
+    write_rows(without(made(), "zones_stance"), tmp_path / "in" / "0.parquet")
+    write_rows([*made(), {**made(1)[0], "zones_stance": ""}], tmp_path / "in" / "1.parquet")
+    found = read_archive(tmp_path / "in", Selection())
+    assert (found.sentences, found.read) == (481, {"settlement": 481, "zones": 240})
+    archive.archive_report(tmp_path / "in", tmp_path / "page.html")
+    assert ">10.0 % of 240</td>" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".csv"])
