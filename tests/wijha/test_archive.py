@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -87,6 +88,26 @@ def test_the_page_is_one_safe_file_that_is_the_same_twice(tmp_path: Path) -> Non
     data = json.loads(first.split('id="data">')[1].split("</script>")[0])
     assert any(text.startswith(HOSTILE) for text, _ in data["texts"])
     assert first.count("data-point=") == len(data["points"])
+
+
+def test_few_sentences_are_faint(tmp_path: Path) -> None:
+    """Nine on the first day, ten on the next: a column of two segments, and a column of two."""
+    sizes = (("bbc", "2013-02-01", 9), ("cnn", "2013-02-02", 10))
+    days = [(outlet, day, n) for outlet, day, count in sizes for n in range(count)]
+    rows = [
+        {"text": f"{day} {n}", "date": day, "outlet": outlet, "t_stance": "against" if n else "favor"}
+        for outlet, day, n in days
+    ]
+    archive.archive_report(write(tmp_path / "a.jsonl", rows), tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert re.findall(r'<rect class="(\w+)"', page) == ["few", "few", "s1", "s3"]
+    assert re.findall(r'<td class="number (few|b.+?)">', page) == ["b-1", "b-1", "few", "few"]
+    assert page.count("fewer than 10 sentences") == 3
+
+
+def test_the_page_says_that_shares_are_biased(tmp_path: Path) -> None:
+    archive.archive_report(write(tmp_path / "a.jsonl", made()), tmp_path / "page.html")
+    assert "Shares counted from such labels are biased too" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
