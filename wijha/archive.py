@@ -201,8 +201,11 @@ def _balanced(texts: Texts, title: str, cells: list[Cell], polar: tuple[str, ...
 def _point(texts: Texts, title: str, cells: list[Cell], of: int | None = None) -> dict[str, Any]:
     count = sum(cell.count for cell in cells)
     title = f"{title}, {count:,} of {of:,} ({count / of:.0%})" if of else title
-    sample = [row for group in zip(*(_padded(cell.sample) for cell in cells), strict=True) for row in group if row]
-    return {"count": count, **texts.point(title, count, sample[:SAMPLE])}
+    rows = [row for group in zip(*(_padded(cell.sample) for cell in cells), strict=True) for row in group if row]
+    sample: dict[str, tuple[str, str]] = {}
+    for row in rows:
+        sample.setdefault(row[0], row)  # once, also where several outlets print it
+    return {"count": count, **texts.point(title, count, list(sample.values())[:SAMPLE])}
 
 
 def _padded(sample: list[tuple[str, str]]) -> list[tuple[str, str] | None]:

@@ -20,6 +20,8 @@ USUAL = Schema((), tuple(map(Label, ("absent", "neutral", "favor", "against"))),
 """The labels of an archive whose model is not named."""
 OTHERS, NO_OUTLET = "(other outlets)", "(no outlet)"
 _SUFFIX = "_stance"
+_PARTS = 12  # of a cell's texts, by their hashes: each gives one, so that copies of a text cannot crowd out the others
+_AT_ONCE = 2_000_000  # rows whose texts are counted in one pass, so that memory does not grow
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Cell:
     period: str
     count: int
     sample: list[tuple[str, str]]
-    """(text, outlet and date) of a few of them, always the same few."""
+    """(text, outlet and date) of a few that differ, always the same few."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Archive:
     """What the page shows."""
 
     sentences: int
+    copies: int
+    """Sentences that have the text of another one."""
     topics: list[str]
     read: dict[str, int]
     """Topic -> sentences that have a label for it, be it the absent one; a file may lack the topic."""
@@ -157,7 +161,26 @@ class _Query:
         periods, unit = (calendar.periods, calendar.unit) if calendar else ([], "")
         outlets = self._outlets(shown)
         cells = {topic: self._cells(topic, calendar, outlets) for topic in shown}
-        return Archive(total, shown, read, counts, periods, unit, cells, bool(outlets), self.schema, self.notes)
+        return Archive(
+            total,
+            self._copies(total),
+            shown,
+            read,
+            counts,
+            periods,
+            unit,
+            cells,
+            bool(outlets),
+            self.schema,
+            self.notes,
+        )
+
+    def _copies(self, total: int) -> int:
+        passes = -(-total // _AT_ONCE)
+        query = (
+            f"SELECT count(DISTINCT hash(the_text)) FROM archive WHERE {self.where} AND hash(the_text) % {passes} = ?"
+        )
+        return total - sum(int(self.run(query, [*self.values, part]).fetchone()[0]) for part in range(passes))
 
     def _check_labels(self, topics: list[str]) -> None:
         """Raises InputError when a topic has a label that is none of the schema's."""
@@ -226,14 +249,18 @@ class _Query:
             if outlets
             else "''"
         )
-        note = f"concat_ws(' · ', the_outlet, {WRITTEN})"
+        row = f"row(hash(the_text), concat_ws(' · ', the_outlet, {WRITTEN}), left(the_text, 1000))"
+        parts = ", ".join(f"min({row}) FILTER (hash(the_text) % {_PARTS} = {part})" for part in range(_PARTS))
         rows = self.run(
             f"SELECT {self.stances[topic]}, {outlet}, {period} AS period, count(*), "
-            f"min_by([left(the_text, 1000), {note}], hash(the_text), {SAMPLE}) "
+            f"min({row}, {SAMPLE}) || [{parts}] "
             f"FROM archive WHERE {self._present(topic)} AND {self.where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
             [*outlets, *self.values],
         ).fetchall()
-        return [
-            Cell(label, name, when, count, list(dict.fromkeys((text or "", where) for text, where in sample)))
-            for label, name, when, count, sample in rows
-        ]
+        return [Cell(label, name, when, count, _distinct(sample)) for label, name, when, count, sample in rows]
+
+
+def _distinct(rows: list[tuple[int, str, str | None] | None]) -> list[tuple[str, str]]:
+    """(text, note) of the lowest hashes; `rows` holds hash, note and text, or nothing for an empty part."""
+    texts = {row[0]: (row[2] or "", row[1]) for row in sorted(filter(None, rows), reverse=True)}
+    return [texts[key] for key in sorted(texts)][:SAMPLE]

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.common import measured
-from wijha import InputError, Schema, archive
+from wijha import InputError, Schema, archive, archive_query
 from wijha.archive_query import Selection, read_archive
 from wijha.cli import main
 from wijha.records import write_rows
@@ -88,6 +88,38 @@ def test_the_page_is_one_safe_file_that_is_the_same_twice(tmp_path: Path) -> Non
     data = json.loads(first.split('id="data">')[1].split("</script>")[0])
     assert any(text.startswith(HOSTILE) for text, _ in data["texts"])
     assert first.count("data-point=") == len(data["points"])
+
+
+def test_copies_do_not_crowd_out_the_other_sentences(tmp_path: Path) -> None:
+    """Of forty texts each outlet prints most two hundred times; also the third, which prints one alone."""
+    texts = [f"وكالة {n}" for n in range(40) for _ in range(200 if n % 8 else 1)]
+    rows = [
+        {"text": text, "date": "2013-02-01", "outlet": outlet, "t_stance": "favor"}
+        for outlet, printed in (("bbc", texts), ("cnn", texts), ("afp", ["وكالة 1"] * 50))
+        for text in printed
+    ]
+    source = write(tmp_path / "a.parquet", rows)
+    found = read_archive(source, Selection())
+    assert found.present == {"t": len(rows)} and found.copies == len(rows) - 40
+    samples = {cell.outlet: [text for text, _ in cell.sample] for cell in found.cells["t"]}
+    assert len(set(samples["bbc"])) == 6 and samples["bbc"] == samples["cnn"] and samples["afp"] == ["وكالة 1"]
+    archive.archive_report(source, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert f"{len(rows) - 40:,} of the sentences are copies of another; they count in the shares too." in page
+    data = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    shown = [[data["texts"][number][0] for number in point["texts"]] for point in data["points"]]
+    assert {len(set(each)) for each in shown} == {1, 6} and all(len(set(each)) == len(each) for each in shown)
+
+
+def test_copies_are_counted_in_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_query, "_AT_ONCE", 50)
+    assert read_archive(write(tmp_path / "a.jsonl", made()), Selection()).copies == 0
+    assert (
+        read_archive(
+            write(tmp_path / "b.jsonl", [*made(), *made(30), {**made(1)[0], "text": None}]), Selection()
+        ).copies
+        == 30
+    )
 
 
 def test_few_sentences_are_faint(tmp_path: Path) -> None:
