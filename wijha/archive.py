@@ -21,6 +21,7 @@ from wijha.schema import Schema
 
 _POLAR, _OTHERS = (0, 2), (1, 3, 4)  # numbers of colours: of the two sides of a stance, of other labels in turn
 _LEFT, _WIDTH, _HEIGHT = 42, 640, 220
+_FEW = 10  # sentences; shares of fewer are faint and have no colour
 
 
 def add_parser(commands: Any) -> None:
@@ -75,6 +76,7 @@ def archive_report(
         archive=archive,
         charts=charts,
         box={"left": _LEFT, "width": _WIDTH, "height": _HEIGHT},
+        few=_FEW,
         data={"texts": texts.rows, "points": texts.points},
     )
     try:
@@ -111,7 +113,7 @@ class TopicChart:
     totals: list[dict[str, Any]]
     """By label: count, share, colour, point."""
     bars: list[dict[str, Any]]
-    """Segments of the columns: x, y, width, height, colour, point."""
+    """Segments of the columns: x, y, width, height, colour, whether the column has few sentences, point."""
     periods: list[dict[str, Any]]
     """Columns: name, middle, count, whether the name is printed."""
     outlets: list[dict[str, Any]]
@@ -160,9 +162,8 @@ def _columns(
             if mine:
                 point = _point(texts, f"{name}, {period}: {label}", mine, total)
                 height = _HEIGHT * point["count"] / total
-                bars.append(
-                    {"x": x + 1, "y": top, "width": max(step - 2, 1), "height": height, "colour": colour, **point}
-                )
+                box = {"x": x + 1, "y": top, "width": max(step - 2, 1), "height": height}
+                bars.append({**box, "colour": colour, "few": total < _FEW, **point})
                 top += height
     return bars, columns
 
@@ -200,8 +201,11 @@ def _balanced(texts: Texts, title: str, cells: list[Cell], polar: tuple[str, ...
 def _point(texts: Texts, title: str, cells: list[Cell], of: int | None = None) -> dict[str, Any]:
     count = sum(cell.count for cell in cells)
     title = f"{title}, {count:,} of {of:,} ({count / of:.0%})" if of else title
-    sample = [row for group in zip(*(_padded(cell.sample) for cell in cells), strict=True) for row in group if row]
-    return {"count": count, **texts.point(title, count, sample[:SAMPLE])}
+    rows = [row for group in zip(*(_padded(cell.sample) for cell in cells), strict=True) for row in group if row]
+    sample: dict[str, tuple[str, str]] = {}
+    for row in rows:
+        sample.setdefault(row[0], row)  # once, also where several outlets print it
+    return {"count": count, **texts.point(title, count, list(sample.values())[:SAMPLE])}
 
 
 def _padded(sample: list[tuple[str, str]]) -> list[tuple[str, str] | None]:

@@ -8,10 +8,17 @@ from datetime import date, timedelta
 from itertools import accumulate
 
 PERIODS = 36
+Dates = list[tuple[date, date, int]]
+"""First and last day of what is a day, a month or a year, in order, each with its number of sentences."""
 Days = list[tuple[date, int]]
 """Days in order, each with its number of sentences."""
 
-_UNITS = (("day", 1, "%Y-%m-%d"), ("month", 30, "%Y-%m"), ("quarter", 91, ""), ("year", 365, "%Y"))
+WRITTEN = (
+    "left(CAST(the_day AS VARCHAR), "
+    "CASE WHEN the_day = the_last THEN 10 WHEN month(the_day) = month(the_last) THEN 7 ELSE 4 END)"
+)
+"""SQL for a date as fine as the archive has it."""
+_UNITS = {"day": "%Y-%m-%d", "month": "%Y-%m", "quarter": "", "year": "%Y"}
 _NAMES = {
     "day": "strftime(the_day, '%Y-%m-%d')",
     "month": "strftime(the_day, '%Y-%m')",
@@ -33,17 +40,29 @@ _SPACES = " \t\r\n\xa0"  # the last is NO-BREAK SPACE
 
 
 def day_of(text: str) -> str:
-    """SQL for the day that the SQL `text` gives, or null: year, month, day or day, month, year, the year from 1000 on.
+    """SQL for the first day that the SQL `text` can mean, or null: year, month, day or day, month, year, from 1000 on.
 
-    What most archives have comes first, and ASCII is not translated: it takes a fifth of the time.
+    What most archives have comes first.
     """
-    translated = f"translate({text}, '{_DIGITS}{_MARKS}', '{'0123456789' * 2}')"
-    plain = f"trim(CASE WHEN regexp_matches({text}, '[^ -~]') THEN {translated} ELSE {text} END, '{_SPACES}')"
+    plain = _plain(text)
     tries = [
         f"WHEN regexp_matches({plain}, '^{form}$') THEN TRY_CAST(regexp_replace({plain}, '^{form}$', '{iso}') AS DATE)"
         for form, iso in _FORMS
     ]
     return f"CASE WHEN regexp_matches({text}, '{_USUAL}') THEN TRY_CAST(left({text}, 10) AS DATE) {' '.join(tries)} END"
+
+
+def last_day_of(text: str, day: str) -> str:
+    """SQL for the last day that the SQL `text` can mean, from `day`, the first; only a day has eight characters."""
+    size, whole_year = f"length({_plain(text)})", f"make_date(year({day}), 12, 31)"
+    coarse = f"WHEN {size} = 4 THEN {whole_year} WHEN {size} < 8 THEN last_day({day})"
+    return f"CASE WHEN regexp_matches({text}, '{_USUAL}') THEN {day} {coarse} ELSE {day} END"
+
+
+def _plain(text: str) -> str:
+    """SQL without marks and other digits; ASCII is not translated: it takes a fifth of the time."""
+    translated = f"translate({text}, '{_DIGITS}{_MARKS}', '{'0123456789' * 2}')"
+    return f"trim(CASE WHEN regexp_matches({text}, '[^ -~]') THEN {translated} ELSE {text} END, '{_SPACES}')"
 
 
 @dataclass(frozen=True)
@@ -55,13 +74,16 @@ class Calendar:
     last: date
 
     @classmethod
-    def of(cls, days: Days) -> Calendar:
-        """The finest unit that gives few enough columns, for all days but stray ones and those of too many years."""
+    def of(cls, dates: Dates) -> Calendar:
+        """The finest unit that most dates tell and that gives few enough columns, without days that are strays."""
+        days = ((unit, _told(dates, unit)) for unit in _UNITS)
+        calendars = (cls._over(unit, told) for unit, told in days if 2 * _sentences(told) > _sentences(dates))
+        return next(each for each in calendars if each.unit == "year" or len(each.periods) < PERIODS)
+
+    @classmethod
+    def _over(cls, unit: str, days: Days) -> Calendar:
         shown = _fullest_years(_without_strays(days))
-        first, last = shown[0][0], shown[-1][0]
-        return cls(
-            next((name for name, size, _ in _UNITS if (last - first).days / size < PERIODS - 1), "year"), first, last
-        )
+        return cls(unit, shown[0][0], shown[-1][0])
 
     @property
     def periods(self) -> list[str]:
@@ -70,12 +92,36 @@ class Calendar:
         return list(dict.fromkeys(_period(self.first + timedelta(n), self.unit) for n in days))
 
     def period(self) -> str:
-        """SQL for the column that the_day is in, or an empty text."""
-        return f"CASE WHEN the_day BETWEEN '{self.first}' AND '{self.last}' THEN {_NAMES[self.unit]} ELSE '' END"
+        """SQL for the column in which all days from the_day to the_last are, or an empty text."""
+        start, end, first, last = (
+            f"date_trunc('{self.unit}', {day})"
+            for day in ("the_day", "the_last", f"DATE '{self.first}'", f"DATE '{self.last}'")
+        )
+        return f"CASE WHEN {start} = {end} AND {start} BETWEEN {first} AND {last} THEN {_NAMES[self.unit]} ELSE '' END"
 
-    def outside(self, days: Days) -> int:
-        """Sentences of the days that are in no column."""
-        return sum(count for day, count in days if not self.first <= day <= self.last)
+    def notes(self, dates: Dates) -> list[str]:
+        """Which of the dates are in no column, a sentence each."""
+        notes, days, dated = [], _told(dates, self.unit), _sentences(dates)
+        if coarse := dated - _sentences(days):
+            notes.append(f"{coarse:,} of {dated:,} dated sentences have only a year or month and stand in no column.")
+        unit = "day" if all(first == last for first, last, _ in dates) else self.unit
+        first, last, earliest, latest = (_period(day, unit) for day in (self.first, self.last, days[0][0], days[-1][0]))
+        names = set(self.periods)
+        if outside := sum(count for day, count in days if _period(day, self.unit) not in names):
+            notes.append(
+                f"Not in the charts over time: {outside:,} of {dated:,} dated sentences, outside {first} to {last} "
+                f"(the first of {earliest}, the last of {latest}); --since or --until show them."
+            )
+        return notes
+
+
+def _told(dates: Dates, unit: str) -> Days:
+    """First days of the dates that lie within one `unit`: a year tells no month."""
+    return [(first, count) for first, last, count in dates if _period(first, unit) == _period(last, unit)]
+
+
+def _sentences(dates: Dates | Days) -> int:
+    return sum(each[-1] for each in dates)
 
 
 def _without_strays(days: Days) -> Days:
@@ -103,5 +149,4 @@ def _fullest_years(days: Days) -> Days:
 
 
 def _period(day: date, unit: str) -> str:
-    names = {name: form for name, _, form in _UNITS}
-    return f"{day.year}-Q{(day.month + 2) // 3}" if unit == "quarter" else day.strftime(names[unit])
+    return f"{day.year}-Q{(day.month + 2) // 3}" if unit == "quarter" else day.strftime(_UNITS[unit])

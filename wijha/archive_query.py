@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from wijha.archive_dates import Calendar, day_of
+from wijha.archive_dates import WRITTEN, Calendar, day_of, last_day_of
 from wijha.archive_source import Source, text_literal
 from wijha.chunks import shown
 from wijha.errors import InputError
@@ -20,6 +20,8 @@ USUAL = Schema((), tuple(map(Label, ("absent", "neutral", "favor", "against"))),
 """The labels of an archive whose model is not named."""
 OTHERS, NO_OUTLET = "(other outlets)", "(no outlet)"
 _SUFFIX = "_stance"
+_PARTS = 12  # of a cell's texts, by their hashes: each gives one, so that copies of a text cannot crowd out the others
+_AT_ONCE = 2_000_000  # rows whose texts are counted in one pass, so that memory does not grow
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Cell:
     period: str
     count: int
     sample: list[tuple[str, str]]
-    """(text, outlet and date) of a few of them, always the same few."""
+    """(text, outlet and date) of a few that differ, always the same few."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,11 @@ class Archive:
     """What the page shows."""
 
     sentences: int
+    copies: int
+    """Sentences that have the text of another one."""
     topics: list[str]
+    read: dict[str, int]
+    """Topic -> sentences that have a label for it, be it the absent one; a file may lack the topic."""
     present: dict[str, int]
     """Topic -> sentences that have it."""
     periods: list[str]
@@ -107,7 +113,8 @@ class _Query:
         self.stances = {topic: f"c{place}" for place, topic in enumerate(self.topics, 3)}
         self.run(
             f"CREATE TEMP VIEW archive AS SELECT c0 AS the_text, {day_of('c1')} AS the_day, "
-            f"nullif(trim(c2), '') AS the_outlet, {', '.join(self.stances.values())} FROM ({rows})"
+            f"{last_day_of('c1', 'the_day')} AS the_last, nullif(trim(c2), '') AS the_outlet, "
+            f"{', '.join(self.stances.values())} FROM ({rows})"
         )
         self.where, self.values = self._conditions()
 
@@ -119,13 +126,20 @@ class _Query:
         elif wanted.outlets:
             parts.append(f"the_outlet IN ({', '.join('?' * len(wanted.outlets))})")
             values += wanted.outlets
-        for name, sign, value in (("since", ">=", wanted.since), ("until", "<=", wanted.until)):
+        if (wanted.since or wanted.until) and "date" in self.columns:
+            self._note_undated(" AND ".join(parts), values)
+        for name, bound, value in (("since", "the_last >=", wanted.since), ("until", "the_day <=", wanted.until)):
             if value and "date" not in self.columns:
                 self.notes.append(f"The archive has no column date: --{name} selects nothing and was left out.")
             elif value:
-                parts.append(f"the_day {sign} ?")
+                parts.append(f"{bound} ?")
                 values.append(date.fromisoformat(value))
         return " AND ".join(parts), values
+
+    def _note_undated(self, where: str, values: list[Any]) -> None:
+        query = f"SELECT count(*) FROM archive WHERE {where} AND the_day IS NULL"
+        if undated := self.run(query, values).fetchone()[0]:
+            self.notes.append(f"{undated:,} sentences without a readable date are left out.")
 
     def archive(self) -> Archive:
         topics = [topic for topic in self.topics if not self.selection.topics or topic in self.selection.topics]
@@ -133,9 +147,10 @@ class _Query:
             if topic not in self.topics:
                 self.notes.append(f"No topic {topic!r} in the archive; it has {', '.join(self.topics)}.")
         self._check_labels(topics)
-        sums = ", ".join([f"count(*) FILTER ({self._present(topic)})" for topic in topics] or ["0"])
-        total, *present = self.run(f"SELECT count(*), {sums} FROM archive WHERE {self.where}", self.values).fetchone()
-        counts = dict(zip(topics, present, strict=False))
+        wanted = [f"{self.stances[topic]} <> ''" for topic in topics] + [self._present(topic) for topic in topics]
+        sums = "".join(f", count(*) FILTER ({each})" for each in wanted)
+        total, *found = self.run(f"SELECT count(*){sums} FROM archive WHERE {self.where}", self.values).fetchone()
+        read, counts = (dict(zip(topics, found[start:], strict=False)) for start in (0, len(topics)))
         if not total:
             self.notes.append("No row is selected: nothing to show. Loosen --topic, --outlet, --since or --until.")
         for topic in topics:
@@ -146,7 +161,26 @@ class _Query:
         periods, unit = (calendar.periods, calendar.unit) if calendar else ([], "")
         outlets = self._outlets(shown)
         cells = {topic: self._cells(topic, calendar, outlets) for topic in shown}
-        return Archive(total, shown, counts, periods, unit, cells, bool(outlets), self.schema, self.notes)
+        return Archive(
+            total,
+            self._copies(total),
+            shown,
+            read,
+            counts,
+            periods,
+            unit,
+            cells,
+            bool(outlets),
+            self.schema,
+            self.notes,
+        )
+
+    def _copies(self, total: int) -> int:
+        passes = -(-total // _AT_ONCE)
+        query = (
+            f"SELECT count(DISTINCT hash(the_text)) FROM archive WHERE {self.where} AND hash(the_text) % {passes} = ?"
+        )
+        return total - sum(int(self.run(query, [*self.values, part]).fetchone()[0]) for part in range(passes))
 
     def _check_labels(self, topics: list[str]) -> None:
         """Raises InputError when a topic has a label that is none of the schema's."""
@@ -172,23 +206,21 @@ class _Query:
             return None
         seen = " OR ".join(self._present(topic) for topic in topics)
         counts = self.run(
-            f"SELECT the_day, count(*) FROM archive WHERE ({seen}) AND {self.where} GROUP BY 1 ORDER BY 1", self.values
+            f"SELECT the_day, the_last, count(*) FROM archive WHERE ({seen}) AND {self.where} "
+            "GROUP BY 1, 2 ORDER BY 1, 2",
+            self.values,
         ).fetchall()
-        days, rows = [(day, count) for day, count in counts if day], sum(count for _, count in counts)
-        if not days:
+        dates, rows = [row for row in counts if row[0]], sum(count for *_, count in counts)
+        if not dates:
             self.notes.append("No charts over time: no date of the archive can be read; write them as 2013-02-01.")
             return None
-        dated = sum(count for _, count in days)
+        dated = sum(count for *_, count in dates)
         if dated < rows:
             self.notes.append(
                 f"{rows - dated:,} of {rows:,} sentences have no readable date: not in the charts over time."
             )
-        calendar = Calendar.of(days)
-        if outside := calendar.outside(days):
-            self.notes.append(
-                f"Not in the charts over time: {outside:,} of {dated:,} dated sentences, outside {calendar.first} to "
-                f"{calendar.last} (the first of {days[0][0]}, the last of {days[-1][0]}); --since or --until show them."
-            )
+        calendar = Calendar.of(dates)
+        self.notes += calendar.notes(dates)
         return calendar
 
     def _outlets(self, topics: list[str]) -> list[str]:
@@ -217,14 +249,18 @@ class _Query:
             if outlets
             else "''"
         )
-        note = "concat_ws(' · ', the_outlet, CAST(the_day AS VARCHAR))"
+        row = f"row(hash(the_text), concat_ws(' · ', the_outlet, {WRITTEN}), left(the_text, 1000))"
+        parts = ", ".join(f"min({row}) FILTER (hash(the_text) % {_PARTS} = {part})" for part in range(_PARTS))
         rows = self.run(
             f"SELECT {self.stances[topic]}, {outlet}, {period} AS period, count(*), "
-            f"min_by([left(the_text, 1000), {note}], hash(the_text), {SAMPLE}) "
+            f"min({row}, {SAMPLE}) || [{parts}] "
             f"FROM archive WHERE {self._present(topic)} AND {self.where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
             [*outlets, *self.values],
         ).fetchall()
-        return [
-            Cell(label, name, when, count, list(dict.fromkeys((text or "", where) for text, where in sample)))
-            for label, name, when, count, sample in rows
-        ]
+        return [Cell(label, name, when, count, _distinct(sample)) for label, name, when, count, sample in rows]
+
+
+def _distinct(rows: list[tuple[int, str, str | None] | None]) -> list[tuple[str, str]]:
+    """(text, note) of the lowest hashes; `rows` holds hash, note and text, or nothing for an empty part."""
+    texts = {row[0]: (row[2] or "", row[1]) for row in sorted(filter(None, rows), reverse=True)}
+    return [texts[key] for key in sorted(texts)][:SAMPLE]

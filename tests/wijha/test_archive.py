@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.common import measured
-from wijha import InputError, Schema, archive
+from wijha import InputError, Schema, archive, archive_query
 from wijha.archive_query import Selection, read_archive
 from wijha.cli import main
 from wijha.records import write_rows
@@ -89,6 +90,54 @@ def test_the_page_is_one_safe_file_that_is_the_same_twice(tmp_path: Path) -> Non
     assert first.count("data-point=") == len(data["points"])
 
 
+def test_copies_do_not_crowd_out_the_other_sentences(tmp_path: Path) -> None:
+    """Two outlets print most of forty texts two hundred times, a third prints one of them alone."""
+    texts = [f"وكالة {n}" for n in range(40) for _ in range(200 if n % 8 else 1)]
+    rows = [
+        {"text": text, "date": "2013-02-01", "outlet": outlet, "t_stance": "favor"}
+        for outlet, printed in (("bbc", texts), ("cnn", texts), ("afp", ["وكالة 1"] * 50))
+        for text in printed
+    ]
+    source = write(tmp_path / "a.parquet", rows)
+    found = read_archive(source, Selection())
+    assert found.present == {"t": len(rows)} and found.copies == len(rows) - 40
+    samples = {cell.outlet: [text for text, _ in cell.sample] for cell in found.cells["t"]}
+    assert len(set(samples["bbc"])) == 6 and samples["bbc"] == samples["cnn"] and samples["afp"] == ["وكالة 1"]
+    archive.archive_report(source, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert f"{len(rows) - 40:,} of the sentences are copies of another; they count in the shares too." in page
+    data = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    shown = [[data["texts"][number][0] for number in point["texts"]] for point in data["points"]]
+    assert {len(set(each)) for each in shown} == {1, 6} and all(len(set(each)) == len(each) for each in shown)
+
+
+def test_copies_are_counted_in_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_query, "_AT_ONCE", 50)
+    rows = [*made(), {**made(1)[0], "text": None}]
+    assert read_archive(write(tmp_path / "a.jsonl", rows), Selection()).copies == 0
+    assert read_archive(write(tmp_path / "b.jsonl", [*rows, *made(30)]), Selection()).copies == 30
+
+
+def test_few_sentences_are_faint(tmp_path: Path) -> None:
+    """Nine on the first day, ten on the next: a column of two segments, and a column of two."""
+    sizes = (("bbc", "2013-02-01", 9), ("cnn", "2013-02-02", 10))
+    days = [(outlet, day, n) for outlet, day, count in sizes for n in range(count)]
+    rows = [
+        {"text": f"{day} {n}", "date": day, "outlet": outlet, "t_stance": "against" if n else "favor"}
+        for outlet, day, n in days
+    ]
+    archive.archive_report(write(tmp_path / "a.jsonl", rows), tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert re.findall(r'<rect class="(\w+)"', page) == ["few", "few", "s1", "s3"]
+    assert re.findall(r'<td class="number (few|b.+?)">', page) == ["b-1", "b-1", "few", "few"]
+    assert page.count("fewer than 10 sentences") == 3
+
+
+def test_the_page_says_that_shares_are_biased(tmp_path: Path) -> None:
+    archive.archive_report(write(tmp_path / "a.jsonl", made()), tmp_path / "page.html")
+    assert "Shares counted from such labels are biased too" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("missing", "message", "kept"),
     [
@@ -141,6 +190,16 @@ def test_dates_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
         "no date of the archive can be read"
         in read_archive(write(tmp_path / "b.jsonl", unreadable), Selection()).notes[0]
     )
+
+
+@pytest.mark.parametrize("selection", [Selection(since="2013-01-01"), Selection(until="2013-12-31")])
+def test_undated_sentences_that_a_selection_leaves_out_are_counted(tmp_path: Path, selection: Selection) -> None:
+    rows = made()
+    rows[0]["date"], rows[1]["date"], rows[3]["date"] = "yesterday", None, ""  # of which the last is absent
+    source = write(tmp_path / "a.jsonl", rows)
+    found = read_archive(source, selection)
+    assert (found.sentences, found.notes) == (237, ["3 sentences without a readable date are left out."])
+    assert read_archive(source, Selection(outlets=("cnn",), since="2013-01-01")).notes == []
 
 
 def test_many_outlets_become_others(tmp_path: Path) -> None:
@@ -253,6 +312,16 @@ def test_columns_are_those_of_all_files(tmp_path: Path, suffix: str) -> None:
     assert read_archive(tmp_path, Selection(outlets=("bbc",))).sentences == 160
 
 
+def test_a_share_is_of_the_sentences_read_for_the_topic(tmp_path: Path) -> None:
+    """A file without the topic's column says nothing of it, nor does an empty cell."""
+    write_rows(without(made(), "zones_stance"), tmp_path / "in" / "0.parquet")
+    write_rows([*made(), {**made(1)[0], "zones_stance": ""}], tmp_path / "in" / "1.parquet")
+    found = read_archive(tmp_path / "in", Selection())
+    assert (found.sentences, found.read) == (481, {"settlement": 481, "zones": 240})
+    archive.archive_report(tmp_path / "in", tmp_path / "page.html")
+    assert ">10.0 % of 240</td>" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".csv"])
 def test_columns_in_the_paths_are_columns(tmp_path: Path, suffix: str) -> None:
     """As `--engine ray` writes them; a = above the archive is no column, of whatever name."""
@@ -344,6 +413,48 @@ def test_days_as_people_write_them(tmp_path: Path, text: object) -> None:
 def test_what_is_no_day_is_not_guessed(tmp_path: Path, text: str) -> None:
     source = write(tmp_path / "a.jsonl", [{**row, "date": text} for row in made()])
     assert "no date of the archive can be read" in read_archive(source, Selection()).notes[0]
+
+
+def dated(path: Path, dates: dict[str, int]) -> Path:
+    """An archive with so many sentences of each date, which has one note: no outlet."""
+    texts = [text for text, count in dates.items() for _ in range(count)]
+    rows = [{"text": f"جملة {n}", "date": text, "outlet": "", "t_stance": "favor"} for n, text in enumerate(texts)]
+    return write(path, rows)
+
+
+def test_a_year_or_a_month_is_no_day(tmp_path: Path) -> None:
+    years = read_archive(dated(tmp_path / "y.jsonl", {"2013": 9, "٢٠١٤": 9}), Selection())
+    assert (years.unit, years.periods) == ("year", ["2013", "2014"]) and len(years.notes) == 1
+    assert {note for cell in years.cells["t"] for _, note in cell.sample} == {"2013", "2014"}
+    months = read_archive(dated(tmp_path / "m.jsonl", {"2013-05": 9, "2013/7": 9, "2013-06-03": 2}), Selection())
+    assert (months.unit, months.periods) == ("month", ["2013-05", "2013-06", "2013-07"]) and len(months.notes) == 1
+    assert {note for cell in months.cells["t"] for _, note in cell.sample} == {"2013-05", "2013-06-03", "2013-07"}
+
+
+def test_a_date_coarser_than_the_columns_is_in_none(tmp_path: Path) -> None:
+    source = dated(tmp_path / "a.jsonl", {"2013-03-05": 20, "2013-03-07": 20, "2013-03": 3, "2013": 4})
+    found = read_archive(source, Selection())
+    assert found.periods == ["2013-03-05", "2013-03-06", "2013-03-07"] and found.present == {"t": 47}
+    assert {cell.period: cell.count for cell in found.cells["t"]} == {"2013-03-05": 20, "2013-03-07": 20, "": 7}
+    assert found.notes[:-1] == ["7 of 47 dated sentences have only a year or month and stand in no column."]
+
+
+def test_a_year_is_in_the_years_of_a_long_archive(tmp_path: Path) -> None:
+    """Also in the first, of which only later days are told."""
+    days = {f"{year}-05-05": 9 for year in range(1999, 2023)}
+    found = read_archive(dated(tmp_path / "a.jsonl", days | {"1999": 3}), Selection())
+    assert found.unit == "year" and {cell.period: cell.count for cell in found.cells["t"]}["1999"] == 12
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "kept"),
+    [("2013-02-01", None, 7), ("2013-03-01", None, 5), (None, "2012-12-31", 0), ("2014-01-01", None, 0)],
+)
+def test_a_coarse_date_is_selected_where_it_may_lie(
+    tmp_path: Path, since: str | None, until: str | None, kept: int
+) -> None:
+    source = dated(tmp_path / "a.jsonl", {"2013": 5, "2013-02": 2})
+    assert read_archive(source, Selection(since=since, until=until)).sentences == kept
 
 
 @pytest.mark.parametrize("stray", ["9999-12-31", "1900-01-01", "1990-01-01"])
