@@ -91,7 +91,7 @@ def test_the_page_is_one_safe_file_that_is_the_same_twice(tmp_path: Path) -> Non
 
 
 def test_copies_do_not_crowd_out_the_other_sentences(tmp_path: Path) -> None:
-    """Of forty texts each outlet prints most two hundred times; also the third, which prints one alone."""
+    """Two outlets print most of forty texts two hundred times, a third prints one of them alone."""
     texts = [f"وكالة {n}" for n in range(40) for _ in range(200 if n % 8 else 1)]
     rows = [
         {"text": text, "date": "2013-02-01", "outlet": outlet, "t_stance": "favor"}
@@ -113,13 +113,9 @@ def test_copies_do_not_crowd_out_the_other_sentences(tmp_path: Path) -> None:
 
 def test_copies_are_counted_in_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive_query, "_AT_ONCE", 50)
-    assert read_archive(write(tmp_path / "a.jsonl", made()), Selection()).copies == 0
-    assert (
-        read_archive(
-            write(tmp_path / "b.jsonl", [*made(), *made(30), {**made(1)[0], "text": None}]), Selection()
-        ).copies
-        == 30
-    )
+    rows = [*made(), {**made(1)[0], "text": None}]
+    assert read_archive(write(tmp_path / "a.jsonl", rows), Selection()).copies == 0
+    assert read_archive(write(tmp_path / "b.jsonl", [*rows, *made(30)]), Selection()).copies == 30
 
 
 def test_few_sentences_are_faint(tmp_path: Path) -> None:
