@@ -161,19 +161,8 @@ class _Query:
         periods, unit = (calendar.periods, calendar.unit) if calendar else ([], "")
         outlets = self._outlets(shown)
         cells = {topic: self._cells(topic, calendar, outlets) for topic in shown}
-        return Archive(
-            total,
-            self._copies(total),
-            shown,
-            read,
-            counts,
-            periods,
-            unit,
-            cells,
-            bool(outlets),
-            self.schema,
-            self.notes,
-        )
+        copies, notes = self._copies(total), self.notes
+        return Archive(total, copies, shown, read, counts, periods, unit, cells, bool(outlets), self.schema, notes)
 
     def _copies(self, total: int) -> int:
         passes = -(-total // _AT_ONCE)

@@ -146,7 +146,7 @@ def test_a_better_model_is_so_much_better_in_numbers_and_in_print(data: Path) ->
     low, high = minus["exact_rows"]["interval"]
     assert 0.7 < low < 1 - 10 / 60 < high < 1  # 10 of 60 rows have no topic
     gained = "topic micro-F1 +1.000 [+1.000 +1.000], Favg3 +1.000 [+1.000 +1.000]"
-    assert f"model - silent: {gained}, rows right by McNemar's test p < 0.001" in remarks(result)
+    assert f"model - silent: {gained}, rows right by McNemar's test, two-sided, p < 0.001" in remarks(result)
 
 
 def test_keyword_rules_and_tfidf_learn_what_is_there(data: Path) -> None:
