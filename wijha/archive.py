@@ -13,7 +13,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from wijha.archive_query import SAMPLE, USUAL, Archive, Cell, Selection, read_archive
+from wijha.archive_query import NAMES, SAMPLE, USUAL, Archive, Cell, Names, Selection, read_archive
 from wijha.errors import InputError
 from wijha.files import write_text
 from wijha.pages import SHARED, render
@@ -35,7 +35,8 @@ def add_parser(commands: Any) -> None:
     command.add_argument("--outlet", action="append", metavar="NAME", help="only this outlet (may be repeated)")
     command.add_argument("--since", metavar="DATE", help="only from this day on: 2013-02-01")
     command.add_argument("--until", metavar="DATE", help="only up to this day")
-    command.add_argument("--text-column", default="text", help="the column of the sentences (default: text)")
+    for name, what in zip(Names._fields, ("the sentences", "the dates", "who published them"), strict=True):
+        command.add_argument(f"--{name}-column", default=name, metavar="NAME", help=f"the column of {what} ({name})")
     command.add_argument(
         "--model",
         type=Path,
@@ -52,12 +53,13 @@ def report(arguments: argparse.Namespace) -> None:
         from wijha.classifier import read_schema  # slow to import: --help must not wait for it
 
         schema = read_schema(arguments.model)
-    archive_report(arguments.archive, arguments.page, selection, arguments.text_column, schema)
+    names = Names(arguments.text_column, arguments.date_column, arguments.outlet_column)
+    archive_report(arguments.archive, arguments.page, selection, names, schema)
     print(f"report: {arguments.page}")
 
 
 def archive_report(
-    source: Path, target: Path, selection: Selection | None = None, column: str = "text", schema: Schema = USUAL
+    source: Path, target: Path, selection: Selection | None = None, names: Names = NAMES, schema: Schema = USUAL
 ) -> None:
     """Write the page on `source`, whose labels are those of `schema`, to `target`.
 
@@ -66,13 +68,13 @@ def archive_report(
     """
     if target.suffix.lower() != ".html":
         raise InputError(f"expected an .html file to write, got {target.name}; rename it")
-    archive = read_archive(source, selection or Selection(), column, schema)
+    archive = read_archive(source, selection or Selection(), names, schema)
     texts = Texts()
     charts = [TopicChart.of(topic, archive, texts) for topic in archive.topics]
     page = render(
         "archive.html.jinja",
         script=(SHARED / "archive.js").read_text(encoding="utf-8"),
-        title=f"What {source.name} says",
+        title=f"What {source.resolve().name} says",
         archive=archive,
         charts=charts,
         box={"left": _LEFT, "width": _WIDTH, "height": _HEIGHT},

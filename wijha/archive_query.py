@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from wijha.archive_dates import WRITTEN, Calendar, day_of, last_day_of
 from wijha.archive_source import Source, text_literal
@@ -20,8 +20,20 @@ USUAL = Schema((), tuple(map(Label, ("absent", "neutral", "favor", "against"))),
 """The labels of an archive whose model is not named."""
 OTHERS, NO_OUTLET = "(other outlets)", "(no outlet)"
 _SUFFIX = "_stance"
+_HIJRI = 1600  # a year before it is hardly one of news
 _PARTS = 12  # of a cell's texts, by their hashes: each gives one, so that copies of a text cannot crowd out the others
 _AT_ONCE = 2_000_000  # rows whose texts are counted in one pass, so that memory does not grow
+
+
+class Names(NamedTuple):
+    """What the columns are called."""
+
+    text: str = "text"
+    date: str = "date"
+    outlet: str = "outlet"
+
+
+NAMES = Names()
 
 
 @dataclass(frozen=True)
@@ -77,8 +89,8 @@ class Archive:
     """What cannot be shown, and why: a sentence each."""
 
 
-def read_archive(source: Path, selection: Selection, column: str = "text", schema: Schema = USUAL) -> Archive:
-    """Aggregate the files of `source`, whose labels are those of `schema`.
+def read_archive(source: Path, selection: Selection, names: Names = NAMES, schema: Schema = USUAL) -> Archive:
+    """Aggregate the files of `source`, whose labels are those of `schema`, and its topics too where it has any.
 
     Raises InputError when they are not what `wijha predict` writes, or hold other labels.
     """
@@ -93,44 +105,51 @@ def read_archive(source: Path, selection: Selection, column: str = "text", schem
         ):
             connection.execute(f"SET {setting}")
         try:
-            return _Query(connection, Source(source, connection), column, selection, schema).archive()
+            return _Query(connection, Source(source, connection), names, selection, schema).archive()
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"expected whole files of predictions in {source}, got: {reason}; mend them") from error
 
 
 class _Query:
-    def __init__(self, connection: Any, source: Source, column: str, selection: Selection, schema: Schema) -> None:
-        self.run, self.schema = connection.execute, schema
+    def __init__(self, connection: Any, source: Source, names: Names, selection: Selection, schema: Schema) -> None:
+        self.run, self.schema, self.names = connection.execute, schema, names
         self.columns, self.selection, self.notes = source.columns, selection, list[str]()
-        self.topics = [name.removesuffix(_SUFFIX) for name in self.columns if name.endswith(_SUFFIX)]
-        if not self.topics or column not in self.columns:
+        self.topics = _topics(self.columns, schema)
+        if not self.topics or names.text not in self.columns:
             raise InputError(
-                f"expected the columns {column} and <topic>{_SUFFIX} in {source.path}, "
-                f"found {', '.join(self.columns) or 'no rows'}; give it a file that wijha predict wrote"
+                f"expected the columns {names.text} and <topic>{_SUFFIX} in {source.path}, found "
+                f"{', '.join(self.columns) or 'no rows'}; give it what wijha predict wrote, or pass --text-column NAME"
             )
-        rows = source.select([column, "date", "outlet", *(topic + _SUFFIX for topic in self.topics)])
+        rows = source.select([*names, *(topic + _SUFFIX for topic in self.topics)])
         self.stances = {topic: f"c{place}" for place, topic in enumerate(self.topics, 3)}
         self.run(
             f"CREATE TEMP VIEW archive AS SELECT c0 AS the_text, {day_of('c1')} AS the_day, "
             f"{last_day_of('c1', 'the_day')} AS the_last, nullif(trim(c2), '') AS the_outlet, "
             f"{', '.join(self.stances.values())} FROM ({rows})"
         )
+        self.classified = f"coalesce({', '.join(self.stances.values())}) IS NOT NULL"
+        if others := self.run(f"SELECT count(*) FROM archive WHERE NOT ({self.classified})").fetchone()[0]:
+            self.notes.append(f"{others:,} rows have no stance of any topic, as no model has read them: left out.")
         self.where, self.values = self._conditions()
 
     def _conditions(self) -> tuple[str, list[Any]]:
         """The selection as SQL; what cannot be selected by is said and passed over."""
-        wanted, parts, values = self.selection, ["true"], list[Any]()
-        if wanted.outlets and "outlet" not in self.columns:
-            self.notes.append("The archive has no column outlet: --outlet selects nothing and was left out.")
+        wanted, parts, values = self.selection, [self.classified], list[Any]()
+        if wanted.outlets and self.names.outlet not in self.columns:
+            self.notes.append(
+                f"The archive has no column {self.names.outlet}: --outlet selects nothing and was left out."
+            )
         elif wanted.outlets:
             parts.append(f"the_outlet IN ({', '.join('?' * len(wanted.outlets))})")
             values += wanted.outlets
-        if (wanted.since or wanted.until) and "date" in self.columns:
+        if (wanted.since or wanted.until) and self.names.date in self.columns:
             self._note_undated(" AND ".join(parts), values)
         for name, bound, value in (("since", "the_last >=", wanted.since), ("until", "the_day <=", wanted.until)):
-            if value and "date" not in self.columns:
-                self.notes.append(f"The archive has no column date: --{name} selects nothing and was left out.")
+            if value and self.names.date not in self.columns:
+                self.notes.append(
+                    f"The archive has no column {self.names.date}: --{name} selects nothing and was left out."
+                )
             elif value:
                 parts.append(f"{bound} ?")
                 values.append(date.fromisoformat(value))
@@ -190,8 +209,10 @@ class _Query:
         """The columns of the charts over time."""
         if not topics:
             return None
-        if "date" not in self.columns:
-            self.notes.append("No charts over time: the archive has no column date.")
+        if self.names.date not in self.columns:
+            self.notes.append(
+                f"No charts over time: the archive has no column {self.names.date}; --date-column names another."
+            )
             return None
         seen = " OR ".join(self._present(topic) for topic in topics)
         counts = self.run(
@@ -210,14 +231,20 @@ class _Query:
             )
         calendar = Calendar.of(dates)
         self.notes += calendar.notes(dates)
+        if calendar.first.year < _HIJRI:
+            self.notes.append(
+                "Years of the Hijri calendar are taken for Gregorian ones: write the dates as 2013-02-01."
+            )
         return calendar
 
     def _outlets(self, topics: list[str]) -> list[str]:
         """The outlets with most sentences on the topics."""
         if not topics:
             return []
-        if "outlet" not in self.columns:
-            self.notes.append("No tables by outlet: the archive has no column outlet.")
+        if self.names.outlet not in self.columns:
+            self.notes.append(
+                f"No tables by outlet: the archive has no column {self.names.outlet}; --outlet-column names another."
+            )
             return []
         seen = " OR ".join(self._present(topic) for topic in topics)
         rows = self.run(
@@ -247,6 +274,15 @@ class _Query:
             [*outlets, *self.values],
         ).fetchall()
         return [Cell(label, name, when, count, _distinct(sample)) for label, name, when, count, sample in rows]
+
+
+def _topics(columns: list[str], schema: Schema) -> list[str]:
+    """The topics that the model wrote: those of its schema, else those with a score beside the stance, where there are
+    any; a stance of one's own is none."""
+    found = [name.removesuffix(_SUFFIX) for name in columns if name.endswith(_SUFFIX)]
+    if schema.topics:
+        return [topic for topic in found if topic in schema.topic_names]
+    return [topic for topic in found if f"{topic}_score" in columns] or found
 
 
 def _distinct(rows: list[tuple[int, str, str | None] | None]) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ import pyarrow.parquet as pq
 from wijha.errors import InputError
 from wijha.paths import is_output, outputs_below
 from wijha.records import form_of, read_rows
+from wijha.writing import FORMULA
 
 _FIRST_ROWS = 1_000
 _CSV_LINE = 1 << 26  # bytes; DuckDB's own limit is 2 MB
 _PATH = "'path of the file'"  # of a column beside the file's own
+_DEFUSED = f"^'([{re.escape(''.join(FORMULA))}])"  # the apostrophe that wijha.writing puts before a formula
 
 
 def text_literal(value: str) -> str:
@@ -65,7 +68,10 @@ class Source:
             above = len(str(file)) - len(str(file.relative_to(self.path)))
             behind = f"split_part('/' || substr(path, {above + 1}), {text_literal(f'/{name}=')}, 2)"
             return f"nullif(url_decode(split_part({behind}, '/', 1)), '__HIVE_DEFAULT_PARTITION__')"
-        return f"CAST(c{names.index(name)} AS VARCHAR)" if name in names else "CAST(NULL AS VARCHAR)"
+        if name not in names:
+            return "CAST(NULL AS VARCHAR)"
+        value = f"CAST(c{names.index(name)} AS VARCHAR)"
+        return f"regexp_replace({value}, {text_literal(_DEFUSED)}, '\\1')" if form_of(file) == ".csv" else value
 
 
 def _reader(files: list[Path], names: list[str]) -> str:
@@ -98,7 +104,10 @@ def archive_files(source: Path) -> list[Path]:
             f"expected predictions as .parquet, .jsonl or .csv at {source}, found none; run wijha predict first"
         )
     if len({form_of(path) for path in found}) > 1:
-        raise InputError(f"expected files of one format in {source}, found several; name one of them")
+        raise InputError(
+            f"expected files of one format in {source}, found several; name one of them, or have wijha predict write "
+            "one (--format)"
+        )
     return found
 
 

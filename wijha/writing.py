@@ -22,7 +22,7 @@ Row = dict[str, Any]
 Head = Any  # what the files of a format share: names of .csv columns, schema of .parquet columns, nothing for .jsonl
 TARGETS = (".jsonl", ".csv", ".parquet")
 _ROWS_A_GROUP = 10_000
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last: fullwidth = + - @
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last: fullwidth = + - @
 _NUMBER = re.compile(r"[+-][0-9]+(\.[0-9]+)?")
 LONGEST = 1 << 24  # characters of a text: articles exceed the csv module's 131,072, but an unclosed quote must end
 csv.field_size_limit(LONGEST + 1)  # with the apostrophe of `defuse`
@@ -149,7 +149,7 @@ def defuse(value: Any) -> Any:
 
     A plain number such as -3.5 is none.
     """
-    runs = isinstance(value, str) and value.startswith(_FORMULA) and not _NUMBER.fullmatch(value)
+    runs = isinstance(value, str) and value.startswith(FORMULA) and not _NUMBER.fullmatch(value)
     return f"'{value}" if runs else value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import re
 import subprocess
@@ -21,6 +22,7 @@ from wijha import InputError, Schema, archive, archive_query
 from wijha.archive_query import Selection, read_archive
 from wijha.cli import main
 from wijha.records import write_rows
+from wijha.schema import Topic
 
 pytest.importorskip("duckdb", reason='wijha report needs duckdb: pip install "wijha[report]"')
 
@@ -41,6 +43,7 @@ def made(count: int = 240) -> list[dict[str, Any]]:
                 "settlement_stance": settlement,
                 "settlement_score": 0.9,
                 "zones_stance": "favor" if number % 10 == 0 else "absent",
+                "zones_score": 0.9,
             }
         )
     return rows
@@ -141,8 +144,8 @@ def test_the_page_says_that_shares_are_biased(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("missing", "message", "kept"),
     [
-        (("date",), "No charts over time: the archive has no column date.", "By outlet"),
-        (("outlet",), "No tables by outlet: the archive has no column outlet.", "Stances over time"),
+        (("date",), "No charts over time: the archive has no column date;", "By outlet"),
+        (("outlet",), "No tables by outlet: the archive has no column outlet;", "Stances over time"),
         (("date", "outlet"), "No charts over time", "Share of the topics"),
     ],
 )
@@ -223,7 +226,7 @@ def test_the_unit_keeps_the_columns_few(tmp_path: Path, days: int, unit: str) ->
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.jsonl", "", "found no rows; give it a file that wijha predict wrote"),
+        ("a.jsonl", "", "found no rows; give it what wijha predict wrote"),
         ("a.jsonl", '{"text": "x"}\n', "expected the columns text and <topic>_stance"),
         ("a.parquet", "broken", "expected a whole .parquet file"),
         ("a.jsonl", '{"text": "x", "t_stance": "favor"}\nbroken\n', "expected"),
@@ -350,7 +353,7 @@ def test_names_that_differ_by_case_or_are_ours_are_columns_of_their_own(tmp_path
 
 
 def test_topics_that_differ_by_case(tmp_path: Path) -> None:
-    rows = [{**row, "Zones_stance": "against"} for row in made()]
+    rows = [{**row, "Zones_stance": "against", "Zones_score": 0.9} for row in made()]
     expected = {"settlement": 180, "zones": 24, "Zones": 240}
     assert read_archive(write(tmp_path / "a.parquet", rows), Selection()).present == expected
     with pytest.raises(InputError, match=r"found zones_stance and Zones_stance; rename one"):
@@ -489,3 +492,49 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
         code = "import sys, pathlib; from wijha.archive import archive_report as r; r(*map(pathlib.Path, sys.argv[1:]))"
         peaks.append(measured("-c", code, str(source), str(tmp_path / "page.html"))[2])
     assert peaks[1] < peaks[0] + 400, peaks  # MB
+
+
+def test_a_stance_of_ones_own_is_no_topic(tmp_path: Path) -> None:
+    rows = [{**row, "reader_stance": "مؤيد"} for row in made()]
+    assert read_archive(write(tmp_path / "a.jsonl", rows), Selection()).topics == ["settlement", "zones"]
+    bare = without(made(), "settlement_score", "zones_score")
+    assert read_archive(write(tmp_path / "b.jsonl", bare), Selection()).topics == ["settlement", "zones"]
+    schema = dataclasses.replace(archive_query.USUAL, topics=(Topic("zones"),))
+    assert read_archive(tmp_path / "b.jsonl", Selection(), schema=schema).topics == ["zones"]
+
+
+def test_columns_of_other_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = {"text": "النص", "date": "Date", "outlet": "Outlet"}
+    rows = [{other.get(name, name): value for name, value in row.items()} for row in made()]
+    source, page = write(tmp_path / "a.jsonl", rows), tmp_path / "page.html"
+    assert main(["report", str(source), str(page)]) == 2
+    assert capsys.readouterr().err.endswith("or pass --text-column NAME\n")
+    words = ["--text-column", "النص", "--date-column", "Date", "--outlet-column", "Outlet"]
+    assert main(["report", str(source), str(page), *words]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "Stances over time" in text and "By outlet" in text and "has no column" not in text
+
+
+def test_rows_that_no_model_read_are_no_sentences(tmp_path: Path) -> None:
+    rows = made()
+    write(tmp_path / "raw.jsonl", [{"text": row["text"], "date": row["date"]} for row in rows])
+    write(tmp_path / "said.jsonl", rows)
+    found = read_archive(tmp_path, Selection())
+    assert found.sentences == 240 and found.copies == 0 and found.read == {"settlement": 240, "zones": 240}
+    assert "240 rows have no stance of any topic, as no model has read them: left out." in found.notes
+
+
+def test_the_apostrophe_of_a_csv_is_none_of_the_data(tmp_path: Path) -> None:
+    rows = [{**row, "text": f"-{row['text']}", "outlet": "@bbc"} for row in made()]
+    write_rows(rows, tmp_path / "a.csv")
+    assert "'@bbc" in (tmp_path / "a.csv").read_text(encoding="utf-8")
+    found = read_archive(tmp_path / "a.csv", Selection(outlets=("@bbc",)))
+    assert found.sentences == 240
+    (cell, *_) = found.cells["settlement"]
+    assert cell.outlet == "@bbc" and all(text.startswith("-") for text, _ in cell.sample)
+
+
+def test_hijri_years_are_called_that(tmp_path: Path) -> None:
+    found = read_archive(dated(tmp_path / "a.jsonl", {"1434-03-21": 9, "1434-04-02": 9}), Selection())
+    assert any(note.startswith("Years of the Hijri calendar are taken for Gregorian ones") for note in found.notes)
+    assert not read_archive(write(tmp_path / "b.jsonl", made()), Selection()).notes
