@@ -66,11 +66,4 @@ def sentences(text: str) -> list[str]:
             pieces.append(line[start : end.end()])
             start = end.end()
         pieces.append(line[start:])
-    return [piece for piece in map(_stripped, pieces) if piece]
-
-
-def _stripped(piece: str) -> str:
-    """Without spaces and bullets at its edges; a hyphen right before a digit is a minus."""
-    text = piece.strip(_EDGE)
-    before = piece[: len(piece) - len(piece.lstrip(_EDGE))]
-    return f"-{text}" if before.endswith("-") and text[:1].isdigit() else text
+    return [piece for piece in (p.strip(_EDGE) for p in pieces) if piece]
