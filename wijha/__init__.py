@@ -5,4 +5,4 @@ from wijha.errors import InputError
 from wijha.schema import Schema
 
 __all__ = ["Classifier", "InputError", "Prediction", "Schema", "TopicPrediction"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -53,6 +53,8 @@ class Selection:
                 raise InputError(
                     f"expected a day such as 2013-02-01 for --{name}, got {getattr(self, name)!r}; mend it"
                 ) from None
+        if self.since and self.until and date.fromisoformat(self.since) > date.fromisoformat(self.until):
+            raise InputError(f"expected --since before --until, got {self.since} and {self.until}; mend one")
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,11 @@ class _Query:
         self.run, self.schema, self.names = connection.execute, schema, names
         self.columns, self.selection, self.notes = source.columns, selection, list[str]()
         self.topics = _topics(self.columns, schema)
+        if not self.topics and (others := _topics(self.columns, USUAL)):
+            raise InputError(
+                f"expected topics of the model, {', '.join(schema.topic_names)}, in {source.path}, found "
+                f"{', '.join(others)}; pass the model that wrote it as --model FOLDER"
+            )
         if not self.topics or names.text not in self.columns:
             raise InputError(
                 f"expected the columns {names.text} and <topic>{_SUFFIX} in {source.path}, found "
@@ -128,14 +135,14 @@ class _Query:
             f"{last_day_of('c1', 'the_day')} AS the_last, nullif(trim(c2), '') AS the_outlet, "
             f"{', '.join(self.stances.values())} FROM ({rows})"
         )
-        self.classified = f"coalesce({', '.join(self.stances.values())}) IS NOT NULL"
-        if others := self.run(f"SELECT count(*) FROM archive WHERE NOT ({self.classified})").fetchone()[0]:
+        self.classified = " OR ".join(f"{stance} <> ''" for stance in self.stances.values())
+        if others := self.run(f"SELECT count(*) FROM archive WHERE ({self.classified}) IS NOT true").fetchone()[0]:
             self.notes.append(f"{others:,} rows have no stance of any topic, as no model has read them: left out.")
         self.where, self.values = self._conditions()
 
     def _conditions(self) -> tuple[str, list[Any]]:
         """The selection as SQL; what cannot be selected by is said and passed over."""
-        wanted, parts, values = self.selection, [self.classified], list[Any]()
+        wanted, parts, values = self.selection, [f"({self.classified})"], list[Any]()
         if wanted.outlets and self.names.outlet not in self.columns:
             self.notes.append(
                 f"The archive has no column {self.names.outlet}: --outlet selects nothing and was left out."

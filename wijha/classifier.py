@@ -125,8 +125,11 @@ class Classifier:
         """
         if isinstance(texts, str):
             return list(self._stream([texts]))
-        if not isinstance(texts, Iterable):
-            raise InputError(f"expected a text or texts, got {type(texts).__name__}; give a str or a list of them")
+        try:
+            iter(texts)
+        except TypeError as error:
+            found = type(texts).__name__
+            raise InputError(f"expected a text or texts, got {found}; give a str or a list of them") from error
         return list(self._stream(texts)) if isinstance(texts, list) else self._stream(texts)
 
     def _stream(self, texts: Iterable[str]) -> Iterator[Prediction]:

@@ -60,13 +60,13 @@ def demo(arguments: argparse.Namespace) -> None:
     """wijha demo."""
     from wijha.classifier import Classifier  # torch is slow to import: --help must not wait for it
 
-    gradio = need("gradio", "demo")
-    classifier = Classifier.load(arguments.model)
     where = {"server_name": arguments.host, "server_port": arguments.port, "share": False}
     for name in ("NO_PROXY", "no_proxy"):  # Gradio looks at its own page first
         os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1", "localhost", arguments.host]))
     with tempfile.TemporaryDirectory(prefix="wijha-") as folder, handled(lambda number, _: sys.exit(128 + number)):
         os.environ["GRADIO_TEMP_DIR"] = folder  # what it copies goes with the rest
+        gradio = need("gradio", "demo")
+        classifier = Classifier.load(arguments.model)
         page = build(gradio, classifier, Path(folder))
         try:
             page.launch(**where, **_look(gradio), quiet=True, footer_links=[], prevent_thread_lock=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from wijha.files import replacing, sync
+from wijha.files import replacing, sync, temporary
 from wijha.ledger import Entry, Ledger
 from wijha.paths import Pair, Places
 from wijha.receipt import Kept
@@ -18,6 +18,8 @@ def join(ledger: Ledger, pairs: Sequence[Pair], kept: Mapping[Pair, Kept], place
     """
     entries = ledger.by_input()
     new = {pair: entries[pair.name] for pair in pairs if pair not in kept}
+    for pair in kept:  # a job that --restart began may have been killed while it was written
+        temporary(pair.target).unlink(missing_ok=True)
     for pair, parts in new.items():
         _join_one(ledger, [entry for entry in parts if entry.rows_out or not entry.rows_in], pair)
     lines = _quarantined(ledger, new, pairs, kept, places)

@@ -105,7 +105,7 @@ def left_out(sources: Sequence[str], out: Path) -> str:
     opened = {folder for path in seen if not path.is_dir() for folder in path.parents}
     opened |= {Path(os.path.abspath(source)) for source in sources}
     folders = sum(path.is_dir() and path not in opened for path in seen)
-    kinds = Counter(_kind(path) for path in sorted(seen) if not path.is_dir() and form_of(path) not in SUFFIXES)
+    kinds = Counter(_kind(path) for path in sorted(seen) if path.is_file() and form_of(path) not in SUFFIXES)
     shown = ", ".join(kind for kind, _ in kinds.most_common(_KINDS_SHOWN)) + ", ..." * (len(kinds) > _KINDS_SHOWN)
     said = f"; files of other formats left out: {kinds.total():,} ({shown})" if kinds else ""
     return said + (f"; folders left out, as a pattern takes files: {folders:,}" if folders else "")
@@ -225,7 +225,7 @@ def _mirrored(source: Path, root: Path, out: Path, form: str | None) -> Pair:
 def _check(pairs: Sequence[Pair], out: Path) -> None:
     inputs = f"{len(pairs)} inputs" if len(pairs) > 1 else "a folder or glob"
     if pairs[0].target != out and (out.is_file() or form_of(out) in SUFFIXES):
-        raise InputError(f"expected a folder as output of {inputs}, got {out}; name a folder")
+        raise InputError(f"expected a folder as output of {inputs}, or of an OUT that ends in /, got {out}; name one")
     sources, targets, places = {pair.source.resolve() for pair in pairs}, dict[Path, Pair](), Places(out)
     for path in (places.quarantine, places.job):
         if any(source.is_relative_to(path.resolve()) for source in sources):

@@ -57,7 +57,7 @@ def load_runtime(folder: Path, device: str | None = None, runtime: str = "auto")
         raise InputError(f"expected a runtime among {', '.join(RUNTIMES)}, got {runtime!r}; choose one of them")
     if runtime == "auto" and (device is not None or has_gpu()):
         runtime = "torch"
-    if device is not None and runtime != "torch":
+    if device is not None and not str(device).startswith("cpu") and runtime != "torch":
         raise InputError(f"expected no device with the runtime {runtime}, got {device}; drop it or choose torch")
     admitted = [] if runtime == "torch" else accepted(folder)
     if runtime == "auto":

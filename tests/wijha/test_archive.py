@@ -538,3 +538,14 @@ def test_hijri_years_are_called_that(tmp_path: Path) -> None:
     found = read_archive(dated(tmp_path / "a.jsonl", {"1434-03-21": 9, "1434-04-02": 9}), Selection())
     assert any(note.startswith("Years of the Hijri calendar are taken for Gregorian ones") for note in found.notes)
     assert not read_archive(write(tmp_path / "b.jsonl", made()), Selection()).notes
+
+
+def test_what_selects_or_says_nothing_is_refused_or_left_out(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected --since before --until, got 2013-06-01 and 2013-05-01; mend one"):
+        Selection(since="2013-06-01", until="2013-05-01")
+    rows = [{"text": f"جملة {n}", "t_stance": stance} for n, stance in enumerate(["", None, "favor", "absent"])]
+    found = read_archive(write(tmp_path / "a.jsonl", rows), Selection())
+    assert found.sentences == 2 and found.read == {"t": 2} and found.notes[0].startswith("2 rows have no stance")
+    schema = dataclasses.replace(archive_query.USUAL, topics=(Topic("zones"),))
+    with pytest.raises(InputError, match=r"expected topics of the model, zones, in .*, found t; pass the model that"):
+        read_archive(tmp_path / "a.jsonl", Selection(), schema=schema)

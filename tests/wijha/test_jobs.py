@@ -559,6 +559,18 @@ def test_long_rows_and_texts_are_told_whatever_is_killed_or_done_before(
     assert capsys.readouterr().out.endswith(" texts are longer than the model reads (32 tokens)\n")
 
 
+def test_a_kill_of_a_restarted_job_leaves_no_half_of_an_output(
+    tmp_path: Path, source: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.jsonl"
+    assert main(words(source, out, model)) == 0
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr("wijha.jobs.join", lambda *_: (out.with_name(f".{out.name}.part").touch(), sys.exit()))
+        main(words(source, out, model, "--restart"))
+    assert main(words(source, out, model, "--resume")) == 0
+    outcome(out)
+
+
 def test_a_ledger_and_a_receipt_of_before_are_good(
     tmp_path: Path,
     source: Path,

@@ -220,8 +220,8 @@ def test_a_device_that_is_not_there_is_one_sentence(model: Path) -> None:
     for device in ("gpu", "cuda:99"):
         with pytest.raises(InputError, match=f"expected a device that torch has, got '{device}'; name cpu or cuda"):
             Classifier.load(model, device, "torch")
-    with pytest.raises(InputError, match="expected no device with the runtime openvino, got cpu; drop it or choose"):
-        Classifier.load(model, "cpu", "openvino")
+    with pytest.raises(InputError, match="expected no device with the runtime openvino, got cuda; drop it or choose"):
+        Classifier.load(model, "cuda", "openvino")
     assert Classifier.load(model, torch.device("cpu")).runtime_name == "torch cpu"  # type: ignore[arg-type]
 
 
