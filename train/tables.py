@@ -20,8 +20,6 @@ HEADLINE = {
     "exact_rows": "rows right",
 }
 
-_MCNEMAR = "rows right by McNemar's test, two-sided,"
-
 FEW = 10
 """Stories below which an interval says little."""
 
@@ -99,7 +97,8 @@ def remarks(result: dict[str, Any]) -> list[str]:
             f"{HEADLINE[key]} {_with_span(ours[key] - theirs[key], minus[key]['interval'])}"
             for key in ("topic_micro_f1", "favg3")
         ]
-        lines.append(f"model - {name}: {', '.join(gains)}, {_MCNEMAR} {p_value(minus['mcnemar_p'])}")
+        rows = f"rows right by McNemar's test, two-sided, {p_value(minus['mcnemar_p'])}"
+        lines.append(f"model - {name}: {', '.join(gains)}, {rows}")
     whole = result["systems"]["model"]["stories_right"]
     lines.append(f"{whole:.1%} of the stories are right in every sentence (of contrast pairs: in both)")
     sure = result["confidence"]

@@ -135,14 +135,12 @@ class _Query:
             f"{last_day_of('c1', 'the_day')} AS the_last, nullif(trim(c2), '') AS the_outlet, "
             f"{', '.join(self.stances.values())} FROM ({rows})"
         )
-        self.classified = " OR ".join(f"{stance} <> ''" for stance in self.stances.values())
-        if others := self.run(f"SELECT count(*) FROM archive WHERE ({self.classified}) IS NOT true").fetchone()[0]:
-            self.notes.append(f"{others:,} rows have no stance of any topic, as no model has read them: left out.")
+        self.classified = f"({' OR '.join(map(self._read, self.topics))})"
         self.where, self.values = self._conditions()
 
     def _conditions(self) -> tuple[str, list[Any]]:
         """The selection as SQL; what cannot be selected by is said and passed over."""
-        wanted, parts, values = self.selection, [f"({self.classified})"], list[Any]()
+        wanted, parts, values = self.selection, [self.classified], list[Any]()
         if wanted.outlets and self.names.outlet not in self.columns:
             self.notes.append(
                 f"The archive has no column {self.names.outlet}: --outlet selects nothing and was left out."
@@ -172,8 +170,8 @@ class _Query:
         for topic in self.selection.topics:
             if topic not in self.topics:
                 self.notes.append(f"No topic {topic!r} in the archive; it has {', '.join(self.topics)}.")
-        self._check_labels(topics)
-        wanted = [f"{self.stances[topic]} <> ''" for topic in topics] + [self._present(topic) for topic in topics]
+        self._check_rows(topics)
+        wanted = [*map(self._read, topics), *map(self._present, topics)]
         sums = "".join(f", count(*) FILTER ({each})" for each in wanted)
         total, *found = self.run(f"SELECT count(*){sums} FROM archive WHERE {self.where}", self.values).fetchone()
         read, counts = (dict(zip(topics, found[start:], strict=False)) for start in (0, len(topics)))
@@ -197,17 +195,23 @@ class _Query:
         )
         return total - sum(int(self.run(query, [*self.values, part]).fetchone()[0]) for part in range(passes))
 
-    def _check_labels(self, topics: list[str]) -> None:
-        """Raises InputError when a topic has a label that is none of the schema's."""
+    def _check_rows(self, topics: list[str]) -> None:
+        """Say how many rows no model has read. Raises InputError when a topic has a label that the schema has not."""
         known = ", ".join(map(text_literal, ("", *self.schema.label_names)))
         stances = [self.stances[topic] for topic in topics]
-        sums = [f"min({stance}) FILTER ({stance} NOT IN ({known}))" for stance in stances] or ["NULL"]
-        found = [label for label in self.run(f"SELECT {', '.join(sums)} FROM archive").fetchone() if label is not None]
-        if found:
+        sums = [f"count(*) FILTER ({self.classified} IS NOT true)"]
+        sums += [f"min({stance}) FILTER ({stance} NOT IN ({known}))" for stance in stances]
+        unread, *labels = self.run(f"SELECT {', '.join(sums)} FROM archive").fetchone()
+        if unread:
+            self.notes.append(f"{unread:,} rows have no stance of any topic, as no model has read them: left out.")
+        if found := [label for label in labels if label is not None]:
             raise InputError(
                 f"expected the labels {', '.join(self.schema.label_names)} in the archive, found {shown(found[:1])}; "
                 "pass the model that wrote it as --model FOLDER"
             )
+
+    def _read(self, topic: str) -> str:
+        return f"{self.stances[topic]} <> ''"
 
     def _present(self, topic: str) -> str:
         return f"{self.stances[topic]} NOT IN ({text_literal(self.schema.absent)}, '')"

@@ -141,7 +141,6 @@ def _predict(arguments: argparse.Namespace) -> None:
     from wijha.classifier import Classifier
     from wijha.jobs import run
     from wijha.paths import left_out
-    from wijha.tokenizer import longest
 
     if arguments.engine == "ray":
         from wijha.ray_engine import predict_with_ray
@@ -166,8 +165,7 @@ def _predict(arguments: argparse.Namespace) -> None:
         print(f"{counts.spanning:,} rows reach over {more}; check the quotes")
     if counts.cut:
         advice = "" if options.articles else "; --articles splits them"
-        tokens = longest(classifier.readers[0].folder)
-        print(f"{counts.cut:,} texts are longer than the model reads ({tokens} tokens){advice}")
+        print(f"{counts.cut:,} texts are longer than the model reads ({classifier.readers[0].longest} tokens){advice}")
 
 
 def _paired(arguments: argparse.Namespace) -> tuple[list[Pair], Places]:

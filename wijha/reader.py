@@ -50,6 +50,11 @@ class Reader:
             refuse_code(folder)
             return cls(folder, load_runtime(folder, device, runtime))
 
+    @property
+    def longest(self) -> int:
+        """How many tokens the model reads of a text."""
+        return self._encoder.longest
+
     def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """What the model reads of each text: token ids, special tokens included, cut at the model's length."""
         return self._encoder.ids(texts)

@@ -16,26 +16,23 @@ class CutIds(list[int]):
     """Token ids of a text that is longer than the model reads."""
 
 
-def longest(folder: Path) -> int:
-    """How many tokens a model reads. Raises OSError or ValueError when a file of `folder` is missing or broken."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-    return int(min(settings.get("model_max_length", _NO_LIMIT), config.get("max_position_embeddings", _NO_LIMIT)))
-
-
 class TextEncoder:
     """The tokenizer of a model folder: normalisation, pieces, special tokens and truncation."""
 
     def __init__(self, folder: Path) -> None:
         """Raises OSError or ValueError when a file of `folder` is missing or broken."""
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
         content = (folder / "tokenizer.json").read_text(encoding="utf-8")
         try:
             self._tokenizer = Tokenizer.from_str(content)
         except Exception as error:  # the library raises no narrower class
             raise ValueError(f"tokenizer.json: {error}") from error
         self.pad: int = config.get("pad_token_id") or 0
-        self._tokenizer.enable_truncation(longest(folder))
+        longest = min(settings.get("model_max_length", _NO_LIMIT), config.get("max_position_embeddings", _NO_LIMIT))
+        self.longest = int(longest)
+        """How many tokens the model reads."""
+        self._tokenizer.enable_truncation(self.longest)
         self._tokenizer.no_padding()
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
