@@ -9,7 +9,6 @@ product of the same cores, in bf16 where it has that.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 from benchmarks.common import measured, model_argument, named, one_model, report, texts
 from train.command import command_line, one_sentence_errors
 from wijha.classifier import read_settings
+from wijha.files import read_json
 from wijha.records import write_rows
 from wijha.tokenizer import TextEncoder
 
@@ -75,7 +75,7 @@ def run(model: Path, sizes: list[int]) -> None:
 
 def multiplications(model: Path, rows: int) -> float:
     """Floating-point operations of the encoder's layers for the tokens of the text, attention included."""
-    shape: dict[str, Any] = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    shape: dict[str, Any] = read_json(model / "config.json")
     width, layers, inner = shape["hidden_size"], shape["num_hidden_layers"], shape["intermediate_size"]
     sample = texts(min(rows, 2_000))
     lengths = [len(ids) for ids in TextEncoder(model).ids(sample)]

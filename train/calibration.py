@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from scipy.special import log_softmax
 
 from train.data import Example, label_numbers
 from wijha.classifier import SETTINGS, Classifier
-from wijha.files import write_json
+from wijha.files import read_json, write_json
 
 _RANGE = (0.25, 8.0)
 ENOUGH = 50
@@ -33,7 +32,7 @@ def calibrate(folder: Path, examples: Sequence[Example]) -> dict[str, float]:
         topic: fit_temperature(logits[there[:, row], row], true[there[:, row], row])
         for row, topic in enumerate(classifier.schema.topic_names)
     }
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = read_json(folder / "config.json")
     config[SETTINGS]["temperatures"] = temperatures
     write_json(folder / "config.json", config)
     return temperatures

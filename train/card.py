@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from train.calibration import ENOUGH
 from train.robustness import table as robustness_table
 from train.tables import HEADLINE, between, markdown, remarks
 from wijha.classifier import read_settings
-from wijha.files import write_text
+from wijha.files import read_json, write_text
 from wijha.manifest import FIRST
 from wijha.schema import Schema
 
@@ -85,10 +84,10 @@ def write_card(folder: Path) -> None:
     """Write README.md into a model folder from config.json, metrics.json and the evaluations beside them."""
     settings = read_settings(folder)
     schema = Schema.from_dict(settings["schema"], f"{folder}/config.json")
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    metrics = read_json(folder / "metrics.json")
     tables = {f"{name.capitalize()} split": metrics[name] for name in ("development", "test") if name in metrics}
     for path in sorted(folder.glob("evaluation-*.json")):
-        tables[path.stem.removeprefix("evaluation-").capitalize()] = json.loads(path.read_text(encoding="utf-8"))
+        tables[path.stem.removeprefix("evaluation-").capitalize()] = read_json(path)
     run = metrics["run"]
     pair = ""
     if (folder / FIRST).exists():
@@ -121,7 +120,7 @@ def write_card(folder: Path) -> None:
         notes = "\n".join(f"* {line}" for line in remarks(result))
         parts.append(f"## {title}\n\n{markdown_table(result)}\n\n{stance_table(result, schema)}\n\n{notes}\n")
     if (measured := folder / "robustness.json").exists():
-        result = json.loads(measured.read_text(encoding="utf-8"))
+        result = read_json(measured)
         split = " of the test split" if result["split"] else ""
         parts.append(_SPELLING.format(sentences=result["sentences"], split=split, table=robustness_table(result)))
     parts.append(tail)
@@ -130,7 +129,7 @@ def write_card(folder: Path) -> None:
 
 def shape(folder: Path) -> str:
     """The size of a BERT, from its config.json."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = read_json(folder / "config.json")
     return f"{config['num_hidden_layers']} layers of {config['hidden_size']}"
 
 

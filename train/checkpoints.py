@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from wijha.errors import InputError
-from wijha.files import file_sha256, write_json
+from wijha.files import file_sha256, read_json, write_json
 
 MANIFEST = "manifest.json"
 _STATE = "trainer_state.json"
@@ -39,7 +38,7 @@ def damage(checkpoint: Path) -> str | None:
     Raises InputError when that cannot be told, because of a failing disk or a missing permission.
     """
     try:
-        files = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
+        files = read_json(checkpoint / MANIFEST)
         for name, written in files.items():
             path = checkpoint / name
             if not path.is_file():
@@ -134,7 +133,7 @@ def _disk_is_full(error: BaseException | None) -> bool:
 
 def _state(checkpoint: Path) -> dict[str, Any]:
     try:
-        state: dict[str, Any] = json.loads((checkpoint / _STATE).read_text(encoding="utf-8"))
+        state: dict[str, Any] = read_json(checkpoint / _STATE)
     except OSError as error:
         raise _unread(checkpoint, error) from error
     return state

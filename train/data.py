@@ -18,6 +18,9 @@ from wijha.text import key
 
 UNLABELLED = -100  # what cross_entropy leaves out
 SPLITS = ("train", "development", "test")
+WRITTEN, CHALLENGE = Path("data/written.jsonl"), Path("data/challenge.jsonl")
+ANNOTATED, HYDRATED = Path("data/annotated.jsonl"), Path("data/annotated.local.jsonl")
+"""Labels of real sentences by their keys, and the same rows with their text, which train.hydrate finds."""
 REAL_NEWS = Path("../shared/real_news/validation.jsonl")
 """Real labelled news beside the checkout, on which every model is scored where it is there; never trained on."""
 _SHARES = (0.8, 0.1, 0.1)

@@ -6,7 +6,6 @@ python -m train.documents runs/default/model ...        # first take the scores 
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from train.release import SHIPPED
 from train.tables import HEADLINE, fill, markdown, measurements
 from train.tune import table as tuned
 from wijha.errors import InputError
-from wijha.files import write_json
+from wijha.files import read_json, write_json
 from wijha.manifest import FIRST
 
 RESULTS = Path("configs/results")
@@ -44,15 +43,15 @@ def main() -> None:
         fill(Path("configs/README.md"), runs | {"tuned": tuned_tables()})
         fill(Path("data/README.md"), {"parts": parts_table()})
         costs = {"cost": SPEED, "cost-both": SPEED_BOTH}
-        measured = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in costs.items() if path.exists()}
+        measured = {name: read_json(path) for name, path in costs.items() if path.exists()}
         fill(Path("docs/cluster.md"), {name: cost_line(result) for name, result in measured.items()})
 
 
 def keep_result(model: Path) -> Path:
     """Copy a run's settings and its scores on real news into configs/results, one file a run."""
     try:
-        run = json.loads((model / "metrics.json").read_text(encoding="utf-8"))["run"]
-        real = json.loads((model / EVALUATION).read_text(encoding="utf-8"))
+        run = read_json(model / "metrics.json")["run"]
+        real = read_json(model / EVALUATION)
     except OSError as error:
         raise InputError(
             f"expected {model}/metrics.json and {EVALUATION}, found no {error.filename}; evaluate it first"
@@ -75,7 +74,7 @@ def results_table() -> str:
     """Every kept run, seeds of one recipe together: mean, least and greatest over the seeds."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(RESULTS.glob("*.json")):
-        groups.setdefault(path.stem.rpartition("-seed")[0], []).append(json.loads(path.read_text(encoding="utf-8")))
+        groups.setdefault(path.stem.rpartition("-seed")[0], []).append(read_json(path))
     rows = []
     for name, runs in groups.items():
         cells = []
@@ -125,7 +124,7 @@ def tuned_tables() -> str:
 def _each_of(folder: str, titled: Callable[[str, dict[str, Any]], str], names: Sequence[str] = ()) -> str:
     """`titled` of the name and the content of every result in a folder of configs/results, or of those of `names`."""
     paths = [path for path in sorted((RESULTS / folder).glob("*.json")) if not names or path.stem in names]
-    return "\n".join(titled(path.stem, json.loads(path.read_text(encoding="utf-8"))) for path in paths)
+    return "\n".join(titled(path.stem, read_json(path)) for path in paths)
 
 
 def parts_table() -> str:
@@ -134,8 +133,8 @@ def parts_table() -> str:
     if not (bare.exists() and both.exists()):
         return "Not run yet."
     rows = {"written part alone": bare, "written and annotated part": both}
-    systems = {name: json.loads(path.read_text(encoding="utf-8"))["systems"]["model"] for name, path in rows.items()}
-    sentences = json.loads(both.read_text(encoding="utf-8"))["sentences"]
+    systems = {name: read_json(path)["systems"]["model"] for name, path in rows.items()}
+    sentences = read_json(both)["sentences"]
     return markdown_table({"sentences": sentences, "systems": systems})
 
 
@@ -144,14 +143,14 @@ def blocks() -> dict[str, str]:
     made = {"public": compared_tables(*PUBLIC)}
     for name, path in {"shipped": SHIPPED / EVALUATION, "bare": RESULTS / "default-seed13.json"}.items():
         if path.exists():
-            result = json.loads(path.read_text(encoding="utf-8"))
+            result = read_json(path)
             if name == "shipped" and (alone := SHIPPED / FIRST / EVALUATION).exists():
-                first = json.loads(alone.read_text(encoding="utf-8"))["systems"]["model"]
+                first = read_json(alone)["systems"]["model"]
                 result["systems"] = {"model": result["systems"].pop("model"), "first/ alone": first} | result["systems"]
             made[name] = markdown_table(result)
     for name, path in {"speed": SPEED, "speed-both": SPEED_BOTH, "cascade": CASCADE}.items():
         if path.exists():
-            made[name] = speed_table(json.loads(path.read_text(encoding="utf-8")))
+            made[name] = speed_table(read_json(path))
     return made
 
 

@@ -13,7 +13,6 @@ on them.
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Sequence
 from itertools import pairwise
@@ -42,7 +41,7 @@ from train.scores import (
 from train.tables import score_table
 from wijha.classifier import Classifier
 from wijha.errors import InputError
-from wijha.files import file_sha256, read_yaml, write_json
+from wijha.files import file_sha256, read_json, read_yaml, write_json
 from wijha.schema import Schema
 from wijha.text import normalise
 
@@ -138,7 +137,7 @@ def run_splits(folder: Path, schema: Schema, partly: bool = False) -> dict[str, 
 def development_thresholds(folder: Path) -> list[float | None] | None:
     """Thresholds below which to abstain, as the run found them on its development split; None where it did not."""
     try:
-        noted = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["development"]["confidence"]
+        noted = read_json(folder / "metrics.json")["development"]["confidence"]
     except (OSError, ValueError, KeyError):
         return None
     return thresholds_of(noted)

@@ -17,7 +17,9 @@ from pathlib import Path
 
 from train.command import command_line, one_sentence_errors
 from train.config import ExchangeConfig, load_config
-from train.hydrate import LABELS, LETTERS, source
+from train.data import ANNOTATED
+from train.hydrate import source
+from train.plain_text import LETTERS
 from train.topical import all_documents, unseen
 from wijha.files import write_text
 from wijha.records import read_rows
@@ -35,7 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with one_sentence_errors():
         families = load_families(load_config(ExchangeConfig, arguments.families))
-        labelled = {name for _, row in read_rows(LABELS) for name in (str(row["key"]), source(row))}
+        labelled = {name for _, row in read_rows(ANNOTATED) for name in (str(row["key"]), source(row))}
         texts = (text for document in all_documents(arguments.corpus) for text in sentences(document))
         made = unseen(list(exchanged(texts, families, labelled)))
         random.Random(13).shuffle(made)

@@ -11,7 +11,6 @@ Settings of the config can be changed on the command line: --epochs 3 --seed 7
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,7 +41,7 @@ from train.tokenizer import save_tokenizer
 from train.trainer import TopicTrainer
 from wijha.classifier import Classifier
 from wijha.errors import InputError
-from wijha.files import file_sha256, write_json
+from wijha.files import file_sha256, read_json, write_json
 from wijha.golden import seal, unseal
 from wijha.schema import Schema
 
@@ -243,11 +242,11 @@ def resumable(config: FinetuneConfig, read: Mapping[str, str]) -> Path | None:
 def difference(config: FinetuneConfig, read: Mapping[str, str]) -> str:
     """What of the run that has begun in the output folder is not as it is now: nothing where none has."""
     kept, sums = config.output / CONFIG, config.output / CHECKSUMS
-    if kept.exists() and not is_same_run(config, json.loads(kept.read_text(encoding="utf-8"))):
+    if kept.exists() and not is_same_run(config, read_json(kept)):
         return "config"
     if sums.exists():
         newer = (str(config.schema), str(Path(config.encoder) / "tokenizer.json"))  # older runs did not note these
-        begun_with = {name: read[name] for name in newer if name in read} | json.loads(sums.read_text(encoding="utf-8"))
+        begun_with = {name: read[name] for name in newer if name in read} | read_json(sums)
         return ", ".join(sorted({name for name, _ in begun_with.items() ^ read.items()}))
     return ""
 

@@ -9,27 +9,20 @@ with `exchanged` is labelled as its source sentence `of` reads with these names 
 
 from __future__ import annotations
 
-import html
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from train.command import command_line, one_sentence_errors
-from train.plain_text import SUFFIXES, read_documents
+from train.data import ANNOTATED, HYDRATED
+from train.plain_text import ANY, LETTERS, corpus_files, read_any
 from wijha.errors import InputError
 from wijha.records import read_rows, write_rows
 from wijha.text import key, sentences
-
-LABELS = Path("data/annotated.jsonl")
-HYDRATED = Path("data/annotated.local.jsonl")
-_OTHER = (".csv", ".tsv", ".json", ".xml", ".html", ".htm")
-_TAG = re.compile(r"<[^>]+>")
-_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
-LETTERS = "\u0621-\u064a"
 
 
 def main() -> None:
@@ -41,7 +34,7 @@ def main() -> None:
         hydrate(arguments.corpus)
 
 
-def hydrate(corpus: Path, labels: Path = LABELS, output: Path = HYDRATED) -> int:
+def hydrate(corpus: Path, labels: Path = ANNOTATED, output: Path = HYDRATED) -> int:
     """Write the annotated rows whose sentence is found below `corpus`, with their text; returns how many.
 
     Raises InputError when the folder holds no text files or none of the sentences.
@@ -51,8 +44,8 @@ def hydrate(corpus: Path, labels: Path = LABELS, output: Path = HYDRATED) -> int
     for row in rows:
         sought[source(row)].append(row)
     texts: dict[str, str] = {}
-    for path in tqdm(text_files(corpus), desc="reading", unit="file"):
-        for document in documents(path):
+    for path in tqdm(corpus_files(corpus, ANY), desc="reading", unit="file"):
+        for document in read_any(path):
             for text in sentences(document):
                 for row in sought.get(key(text), ()):
                     if row["key"] not in texts and (made := labelled_text(row, text)):
@@ -84,25 +77,6 @@ def exchange(text: str, pairs: Iterable[Sequence[str]]) -> str:
     for old, new in pairs:
         text = new.join(re.split(rf"(?<![{LETTERS}]){re.escape(old)}(?![{LETTERS}])", text))
     return text
-
-
-def text_files(corpus: Path) -> list[Path]:
-    """The text files below a folder, sorted; InputError when there is none."""
-    known = (*SUFFIXES, *_OTHER)
-    files = sorted(path for path in corpus.rglob("*") if path.name.endswith(known)) if corpus.is_dir() else []
-    if not files:
-        raise InputError(f"expected a folder with {', '.join(known)} files, found none in {corpus}; check --corpus")
-    return files
-
-
-def documents(path: Path) -> Iterator[str]:
-    """The documents of one file; of formats whose fields are unknown the lines, without tags and escapes."""
-    if path.name.endswith((".txt", ".jsonl.xz")):
-        yield from read_documents(path)
-    else:
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            plain = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), line).encode("utf-16", "surrogatepass")
-            yield html.unescape(_TAG.sub("\n", plain.decode("utf-16", "replace"))).replace("\\n", "\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""Plain text in: every document of a folder of .txt, .jsonl and .jsonl.xz files, in a fixed order."""
+"""Plain text in: every document of a folder of .txt, .jsonl and .jsonl.xz files, or of any text, in a fixed order."""
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,15 +11,19 @@ from wijha.errors import InputError
 from wijha.records import read_rows
 
 SUFFIXES = (".txt", ".jsonl", ".jsonl.xz")
-_ARABIC = re.compile(r"[\u0621-\u064a]")
+ANY = (*SUFFIXES, ".csv", ".tsv", ".json", ".xml", ".html", ".htm")
+_TAG = re.compile(r"<[^>]+>")
+_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+LETTERS = "\u0621-\u064a"
+_ARABIC = re.compile(f"[{LETTERS}]")
 
 
-def corpus_files(folder: Path) -> list[Path]:
+def corpus_files(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
     """The text files below `folder`, sorted by path. Raises InputError when there is none."""
-    files = sorted(p for p in folder.rglob("*") if p.name.endswith(SUFFIXES)) if folder.is_dir() else []
+    files = sorted(path for path in folder.rglob("*") if path.name.endswith(suffixes)) if folder.is_dir() else []
     if not files:
         raise InputError(
-            f"expected a folder with {', '.join(SUFFIXES)} files, found none in {folder}; pass --corpus DIR"
+            f"expected a folder with {', '.join(suffixes)} files, found none in {folder}; pass --corpus DIR"
         )
     return files
 
@@ -32,6 +37,16 @@ def read_documents(path: Path) -> Iterator[str]:
         if not isinstance(row.get("text"), str):
             raise InputError(f'expected a "text" in {path} line {number}, found none; mend or drop the line')
         yield row["text"]
+
+
+def read_any(path: Path) -> Iterator[str]:
+    """The documents of one file, of ANY format: where its fields are unknown the lines, without tags and escapes."""
+    if path.name.endswith((".txt", ".jsonl.xz")):
+        yield from read_documents(path)
+    else:
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            plain = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), line).encode("utf-16", "surrogatepass")
+            yield html.unescape(_TAG.sub("\n", plain.decode("utf-16", "replace"))).replace("\\n", "\n")
 
 
 def read_texts(*folders: Path) -> Iterator[str]:

@@ -30,7 +30,7 @@ from train.shards import block_batch, load_blocks, write_shards
 from train.stopping import StopOnSignal
 from train.tokenizer import save_tokenizer, train_tokenizer
 from wijha.errors import InputError
-from wijha.files import write_json, write_text
+from wijha.files import read_json, write_json, write_text
 
 STATE = "state.pt"
 
@@ -99,7 +99,7 @@ def prepare(config: PretrainConfig) -> PreTrainedTokenizerFast:
     """Tokenizer and token shards on disk, made once; refuses the leftovers of another config."""
     config.output.mkdir(parents=True, exist_ok=True)
     kept = config.output / "config.json"
-    if kept.exists() and not is_same_run(config, json.loads(kept.read_text(encoding="utf-8"))):
+    if kept.exists() and not is_same_run(config, read_json(kept)):
         raise InputError(
             f"expected the config that started {config.output}, got another one; "
             "resume with that config or choose another output"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from accelerate import PartialState
 
 from train.data import Example
 from wijha.errors import InputError
+from wijha.files import read_json
 
 PACKAGES = ("torch", "transformers", "datasets", "evaluate", "accelerate", "tokenizers", "numpy", "scikit-learn")
 
@@ -35,7 +35,7 @@ def commit_now() -> str:
 def run_of(model: Path) -> dict[str, Any]:
     """What metrics.json notes of the run that made a model folder. Raises InputError where it does not."""
     try:
-        return dict(json.loads((model / "metrics.json").read_text(encoding="utf-8"))["run"])
+        return dict(read_json(model / "metrics.json")["run"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"expected a finished run with {model}/metrics.json, found none; train it first") from error
 

@@ -16,7 +16,7 @@ from typing import Any
 from train.command import command_line, one_sentence_errors
 from train.tables import markdown
 from wijha.errors import InputError
-from wijha.files import write_text
+from wijha.files import read_json, write_text
 from wijha.manifest import write_manifest
 from wijha.runtime import processor
 
@@ -102,7 +102,7 @@ def release_encoder(runs: list[Path], hardware: str, target: Path = SHIPPED) -> 
     for number, run in enumerate(runs, 1):
         shutil.copy(run / "log.jsonl", fresh / f"log-{number}.jsonl")
         shutil.copy(run / "config.json", fresh / f"config-{number}.json")
-    shape = json.loads((fresh / "config.json").read_text(encoding="utf-8"))
+    shape = read_json(fresh / "config.json")
     card = _CARD.format(
         layers=shape["num_hidden_layers"],
         hidden=shape["hidden_size"],
@@ -124,7 +124,7 @@ def release_encoder(runs: list[Path], hardware: str, target: Path = SHIPPED) -> 
 def _stage(run: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Settings and log of a finished run."""
     try:
-        config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+        config = read_json(run / "config.json")
         log = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     except OSError as error:
         raise InputError(

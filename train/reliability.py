@@ -8,7 +8,6 @@ A promise that fails stands as failed there, and the others are still proved; ex
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from datetime import date
@@ -18,7 +17,7 @@ from train.command import command_line, one_sentence_errors
 from train.provenance import commit_now
 from train.tables import fill, markdown
 from wijha.errors import InputError
-from wijha.files import write_json
+from wijha.files import read_json, write_json
 
 RESULTS = Path("docs/reliability.json")
 FAILED = "failed"
@@ -41,7 +40,7 @@ PROMISES = {
     "a model still says what it said when it was made (`wijha info --check`)": "tests/wijha/test_golden.py",
     "diacritics, tatweel, invisible controls, presentation forms, Persian and Urdu letters, the spellings of hamza, "
     "teh marbuta and alef maksura, digits, quotation marks, punctuation and spaces give the same token ids": (
-        "tests/wijha/test_robustness.py"
+        "tests/train/test_perturbations.py"
     ),
     "10,000 made-up strings never crash the classifier": f"tests/wijha/test_fuzz.py {SLOW}",
     "splitting, order, records and ledger hold for made-up input": "tests/wijha/test_properties.py",
@@ -85,7 +84,7 @@ def prove(*only: str) -> None:
 
 def last_said() -> dict[str, dict[str, str]]:
     """What each promise's tests said when they ran last, when, and of which commit; older figures lack the last two."""
-    figures = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    figures = read_json(RESULTS) if RESULTS.exists() else {}
     return {words: {"said": figure} if isinstance(figure, str) else figure for words, figure in figures.items()}
 
 

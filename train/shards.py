@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +16,7 @@ from train.config import PretrainConfig
 from train.plain_text import read_texts
 from wijha.batching import windows
 from wijha.errors import InputError
-from wijha.files import write_json
+from wijha.files import read_json, write_json
 
 VALIDATION_EVERY = 200  # one document of 200 is held out, wherever it stands and however it is spaced
 _DOCUMENTS_A_CALL = 2_000
@@ -53,7 +52,7 @@ def load_blocks(folder: Path, split: str, length: int) -> np.ndarray:
     Raises InputError when a shard is missing or shorter than its manifest says.
     """
     try:
-        expected = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["tokens"][split]
+        expected = read_json(folder / "manifest.json")["tokens"][split]
         ids = np.memmap(folder / f"{split}.u16", dtype=np.uint16, mode="r")
     except (OSError, ValueError, KeyError) as error:
         raise InputError(

@@ -18,12 +18,11 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedTokenizerFast
 
 from train.command import command_line, one_sentence_errors
+from train.data import WRITTEN
 from wijha.errors import InputError
 from wijha.files import write_text
 from wijha.manifest import write_manifest
 from wijha.records import read_rows
-
-TEXT = Path("data/written.jsonl")
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
@@ -68,7 +67,7 @@ def main() -> None:
     folder = parser.parse_args().encoder
     with one_sentence_errors():
         path = folder / "tokenizer.json"
-        tokenizer, unused = respelt(_tokenizer(path), (str(row["text"]) for _, row in read_rows(TEXT)))
+        tokenizer, unused = respelt(_tokenizer(path), (str(row["text"]) for _, row in read_rows(WRITTEN)))
         write_text(path, tokenizer.to_str(pretty=True))
         write_manifest(folder)
     print(f"{path}: {', '.join(OURS)}; {unused} pieces are spelt like a commoner one and no longer used")

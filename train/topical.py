@@ -18,10 +18,9 @@ from tqdm import tqdm
 
 from train.command import command_line, one_sentence_errors
 from train.corpus.duplicates import near_pairs
-from train.data import REAL_NEWS, SPLITS, split_of
+from train.data import ANNOTATED, HYDRATED, REAL_NEWS, SPLITS, WRITTEN, split_of
 from train.evaluation import searched_words
-from train.hydrate import HYDRATED, LABELS, documents, text_files
-from train.tokenizer import TEXT
+from train.plain_text import ANY, corpus_files, read_any
 from wijha.files import write_text
 from wijha.records import read_rows
 from wijha.text import key, normalise, sentences
@@ -40,7 +39,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with one_sentence_errors():
         chosen = list(topical(all_documents(arguments.corpus)))
-        labelled = learned(path for path in (TEXT, HYDRATED) if path.exists())
+        labelled = learned(path for path in (WRITTEN, HYDRATED) if path.exists())
         for path, texts in (
             (DOCUMENTS, chosen),
             (LABELLED, labelled),
@@ -52,8 +51,8 @@ def main() -> None:
 
 def all_documents(corpus: Path) -> Iterator[str]:
     """Every document below `corpus`."""
-    for path in tqdm(text_files(corpus), desc="reading", unit="file"):
-        yield from documents(path)
+    for path in tqdm(corpus_files(corpus, ANY), desc="reading", unit="file"):
+        yield from read_any(path)
 
 
 def topical(texts: Iterable[str]) -> Iterator[str]:
@@ -77,7 +76,7 @@ def learned(files: Iterable[Path]) -> list[str]:
 def candidates(corpus: Path) -> list[str]:
     """Sentences of the corpus with a word of `search`, each once, none that is annotated; a fixed draw of MOST."""
     words = searched_words("search")
-    seen = {str(row["key"]) for _, row in read_rows(LABELS)}
+    seen = {str(row["key"]) for _, row in read_rows(ANNOTATED)}
     found = []
     for document in all_documents(corpus):
         for text in sentences(document):

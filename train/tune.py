@@ -14,7 +14,6 @@ runs/tune/NAME/best.yaml, a config to train by, on all stories.
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,7 +27,7 @@ from train.config import FinetuneConfig, as_dict
 from train.finetune import finetune
 from train.tables import SCORES, markdown
 from wijha.errors import InputError
-from wijha.files import file_sha256, write_json, write_text
+from wijha.files import file_sha256, read_json, write_json, write_text
 
 OUTPUT, RESULTS = Path("runs/tune"), Path("configs/results/tune")
 RANGES = {
@@ -106,7 +105,7 @@ def run_trial(config: FinetuneConfig, folder: Path) -> float:
     """The development score of a run in `folder`, which then goes."""
     shutil.rmtree(folder, ignore_errors=True)
     model = finetune(dataclasses.replace(config, output=folder))
-    development = json.loads((model / "metrics.json").read_text(encoding="utf-8"))["development"]
+    development = read_json(model / "metrics.json")["development"]
     shutil.rmtree(folder)
     return float(development["systems"]["model"]["scores"][config.metric])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ import numpy as np
 
 from wijha.batching import windows
 from wijha.errors import InputError
+from wijha.files import read_json
 from wijha.manifest import FIRST, check_manifest
 from wijha.reader import Reader, whole_model
 from wijha.runtime import each_runtime
@@ -221,7 +221,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
 def _config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = read_json(path)
     except OSError as error:
         raise InputError(f"expected a model folder with config.json, found none at {folder}; see --model") from error
     except ValueError as error:

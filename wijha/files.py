@@ -74,6 +74,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """What a JSON file holds. Raises OSError where it cannot be read, ValueError for what is no JSON in UTF-8."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 class _Unique(yaml.SafeLoader):
     """Refuses a name that stands twice in a mapping, where YAML takes the last."""
 

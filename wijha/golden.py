@@ -6,7 +6,6 @@ them. A tokenizer library that cuts words in another way is noticed here and now
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from wijha.errors import InputError
-from wijha.files import write_json
+from wijha.files import read_json, write_json
 from wijha.manifest import GOLDEN, MANIFEST, check_manifest, write_manifest
 from wijha.reader import Reader
 from wijha.safety import WEIGHTS, check_weights
@@ -80,7 +79,7 @@ def check_model(reader: Reader) -> Iterator[str]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(read_json(path))
     except OSError as error:
         raise InputError(f"expected {path} to check the model by, found none; train it again") from error
 

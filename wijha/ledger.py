@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from wijha.errors import InputError
-from wijha.files import create, sync, write_json, write_text
+from wijha.files import create, read_json, sync, write_json, write_text
 
 _PART = re.compile(r"\d{8,}\.(part|quarantine)(\.tmp)?")  # what `add` writes
 
@@ -116,7 +116,7 @@ class Ledger:
 
     def _identity(self) -> dict[str, Any]:
         try:
-            return dict(json.loads((self.folder / "job.json").read_text(encoding="utf-8")))
+            return dict(read_json(self.folder / "job.json"))
         except (OSError, ValueError, TypeError, RecursionError):
             return {}
 

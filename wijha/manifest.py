@@ -5,13 +5,12 @@ The card, metrics and evaluations are not in it: they may be written later and c
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from wijha.errors import InputError
-from wijha.files import file_sha256, write_json
+from wijha.files import file_sha256, read_json, write_json
 
 MANIFEST = "manifest.json"
 FIRST = "first"
@@ -86,7 +85,7 @@ def check_manifest(folder: Path) -> dict[str, State] | None:
 
 def _listed(path: Path) -> dict[str, State]:
     try:
-        files = json.loads(path.read_text(encoding="utf-8"))["files"]
+        files = read_json(path)["files"]
         return {name: State(int(state["bytes"]), str(state["sha256"])) for name, state in files.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(

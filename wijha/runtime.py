@@ -6,7 +6,6 @@ exported by `train.export` must not wait for packages that they do not use.
 
 from __future__ import annotations
 
-import json
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,7 @@ import numpy as np
 
 from wijha.errors import InputError
 from wijha.extras import need
-from wijha.files import file_sha256
+from wijha.files import file_sha256, read_json
 from wijha.safety import check_weights
 
 RUNTIMES = ("auto", "torch", "openvino", "openvino-bf16", "openvino-int8", "openvino-f32")
@@ -87,7 +86,7 @@ def each_runtime(folders: Sequence[Path], runtime: str) -> list[str]:
 def accepted(folder: Path) -> list[str]:
     """Precisions that export.json admits; none where it was made for other weights than those in `folder`."""
     try:
-        export = json.loads((folder / "export.json").read_text(encoding="utf-8"))
+        export = read_json(folder / "export.json")
         weights = folder / "model.safetensors"
         if weights.exists() and file_sha256(weights) != export["weights"]:
             return []
@@ -227,7 +226,7 @@ class OpenVinoRuntime:
         openvino = import_module("openvino")
         self.name, self.workers = f"openvino {precision}", threads()
         self.tolerance = _TOLERANCES[precision]
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_json(folder / "config.json")
         self._widest = int(config.get("max_position_embeddings", 512))
         options = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",

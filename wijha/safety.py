@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 from safetensors import deserialize
 
 from wijha.errors import InputError
+from wijha.files import read_json
 
 WEIGHTS = "model.safetensors"
 _ELSEWHERE = {
@@ -36,7 +36,7 @@ def refuse_code(folder: Path) -> None:
     Raises OSError or ValueError when a config is missing or is not JSON.
     """
     for name in ("config.json", "tokenizer_config.json"):
-        settings = json.loads((folder / name).read_text(encoding="utf-8"))
+        settings = read_json(folder / name)
         if not isinstance(settings, dict):
             raise ValueError(f"{name} is not a JSON object")
         if asked := sorted(_ELSEWHERE & set(settings)):

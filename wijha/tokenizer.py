@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from tokenizers import Encoding, Tokenizer
+
+from wijha.files import read_json
 
 _NO_LIMIT = 512
 _CHARACTERS = 100_000  # hundreds a token of the longest model; all tokens of a line of 10 MB took 600 MiB and 5 s
@@ -21,8 +22,8 @@ class TextEncoder:
 
     def __init__(self, folder: Path) -> None:
         """Raises OSError or ValueError when a file of `folder` is missing or broken."""
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        config = read_json(folder / "config.json")
+        settings = read_json(folder / "tokenizer_config.json")
         content = (folder / "tokenizer.json").read_text(encoding="utf-8")
         try:
             self._tokenizer = Tokenizer.from_str(content)

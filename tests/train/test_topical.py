@@ -26,7 +26,7 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "a.txt").write_text("\n".join(lines), encoding="utf-8")
     labels = tmp_path / "annotated.jsonl"
     labels.write_text(json.dumps({"key": key(READ)}) + "\n", encoding="utf-8")
-    monkeypatch.setattr(topical, "LABELS", labels)
+    monkeypatch.setattr(topical, "ANNOTATED", labels)
     monkeypatch.chdir(ROOT)
     return folder
 

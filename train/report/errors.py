@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from train.data import Example, has_topics, load_examples
+from train.data import CHALLENGE, Example, has_topics, load_examples
 from train.report.measures import year
 from train.report.scored import Scored, score_sentences
 from train.scores import intervals, resampling_weights
@@ -20,7 +20,6 @@ from wijha.classifier import Classifier
 
 EXPLAINED = 200
 SHOWN = 2_000
-CHALLENGE = Path("data/challenge.jsonl")
 _STEPS = (0.05, 0.15, 0.4)  # drops of probability from which a word is marked lightly, more, most
 
 

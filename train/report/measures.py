@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from train.report.scored import Scored
 from train.scores import evaluate_counts, intervals, resampled, resampling_weights
 from train.tables import FEW
 from wijha.classifier import Classifier
+from wijha.files import read_json
 from wijha.text import normalise
 
 OUTLETS = 12
@@ -36,7 +36,7 @@ def summary(classifier: Classifier, labelled: Labelled, scored: Scored) -> dict[
     """Scores of the model and the baselines: those of evaluation-<name>.json where they are still this model's."""
     path = classifier.folder / f"evaluation-{labelled.name}.json"
     if path.exists():
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = read_json(path)
         ours = confusion_tables(scored.counts, scored.schema)
         if kept["source"] == labelled.source and kept["systems"]["model"]["confusion"] == ours:
             return dict(kept)
@@ -167,6 +167,6 @@ def training_curve(folder: Path) -> list[dict[str, Any]]:
     if latest is None:
         return []
     epochs: dict[float, dict[str, Any]] = defaultdict(dict)
-    for entry in json.loads(latest.read_text(encoding="utf-8")).get("log_history", []):
+    for entry in read_json(latest).get("log_history", []):
         epochs[round(entry.get("epoch", 0), 2)] |= entry
     return [{**entry, "epoch": epoch} for epoch, entry in sorted(epochs.items()) if "eval_loss" in entry]
