@@ -8,11 +8,13 @@ from pathlib import Path
 import torch
 from torch.utils.data import Sampler
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_utils import TrainOutput
 
 from train.checkpoints import damage, drop_old, epochs_done, room_for, training_ended, write_manifest
 from train.config import FinetuneConfig
 from train.model import parameter_groups
+from train.progress import Bar, EpochLine
 from train.sampler import LengthGroupedSampler
 from train.stopping import StopOnSignal
 from wijha.errors import InputError
@@ -28,7 +30,10 @@ class TopicTrainer(Trainer):
         self.sampler = LengthGroupedSampler(lengths, config.batch, config.seed)
         self.micro_batch = self.args.per_device_train_batch_size
         self.stop = StopOnSignal(self.accelerator)
-        self.add_callback(EpochOrder(self.sampler))
+        for said in (PrinterCallback, ProgressCallback):
+            self.remove_callback(said)
+        for callback in (EpochOrder(self.sampler), EpochLine(), *([] if self.args.disable_tqdm else [Bar()])):
+            self.add_callback(callback)
         self.add_callback(self.stop)
 
     def train(self, resume_from_checkpoint: Path | None = None) -> TrainOutput:
