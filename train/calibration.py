@@ -1,4 +1,6 @@
-"""Temperature scaling: one number a topic, so that of the stances with a score of 0.8 four of five are right."""
+"""Temperature scaling: one number a topic, towards scores of 0.8 of which four in five are right.
+
+What it comes to, before and after, stands in each model's card."""
 
 from __future__ import annotations
 

@@ -47,6 +47,16 @@ one ({slow}) only those in which that one does not rule out every topic; the ans
 mean of their probabilities. The scores here are those of the two. Other tools load this folder or `first/`, each a
 stock model, and get what it says alone."""
 
+_ORIGIN = """ This one's encoder began with layers of multilingual-e5-small (MIT; see
+models/encoder-deep/README.md and NOTICE), the faster one's at random."""
+
+_BLIND = "-blind"
+_WHAT = {
+    "challenge": "Contrast pairs: two written sentences that differ in few words and in one label. Never trained on.",
+    "validation": "Real news, found by search, that no training saw.",
+}
+_WHAT_BLIND = "The same sentences with the words masked by which their topics are searched: what hangs on single words."
+
 _SPELLING = """## Other spellings and typing errors
 
 Share of {sentences:,} sentences{split} whose labels stay (`python -m train.robustness`), with 95 % intervals.
@@ -85,14 +95,14 @@ def write_card(folder: Path) -> None:
     settings = read_settings(folder)
     schema = Schema.from_dict(settings["schema"], f"{folder}/config.json")
     metrics = read_json(folder / "metrics.json")
-    tables = {f"{name.capitalize()} split": metrics[name] for name in ("development", "test") if name in metrics}
-    for path in sorted(folder.glob("evaluation-*.json")):
-        tables[path.stem.removeprefix("evaluation-").capitalize()] = read_json(path)
+    tables = {f"{name} split": metrics[name] for name in ("development", "test") if name in metrics}
+    for path in sorted(folder.glob("evaluation-*.json"), key=lambda path: path.stem):
+        tables[path.stem.removeprefix("evaluation-")] = read_json(path)
     run = metrics["run"]
     pair = ""
-    if (folder / FIRST).exists():
-        pair = _PAIR.format(fast=shape(folder / FIRST), slow=shape(folder))
     ours = set(run["data"]) <= _OURS
+    if (folder / FIRST).exists():
+        pair = _PAIR.format(fast=shape(folder / FIRST), slow=shape(folder)) + _ORIGIN * ours
     head = _HEAD.format(
         licence="license: apache-2.0\n" if ours else "",
         topics=len(schema.topics),
@@ -115,16 +125,24 @@ def write_card(folder: Path) -> None:
         temperatures=", ".join(f"{name} {value}" for name, value in fitted.items()),
         **run["sentences"],
     )
-    parts = [head]
-    for title, result in tables.items():
-        notes = "\n".join(f"* {line}" for line in remarks(result))
-        parts.append(f"## {title}\n\n{markdown_table(result)}\n\n{stance_table(result, schema)}\n\n{notes}\n")
+    parts = [head, *(scores(name, result, schema) for name, result in tables.items())]
     if (measured := folder / "robustness.json").exists():
         result = read_json(measured)
         split = " of the test split" if result["split"] else ""
         parts.append(_SPELLING.format(sentences=result["sentences"], split=split, table=robustness_table(result)))
     parts.append(tail)
     write_text(folder / "README.md", "\n".join(parts))
+
+
+def scores(name: str, result: dict[str, Any], schema: Schema) -> str:
+    """The section on the sentences `name`: what they are, the scores, the stances, the remarks."""
+    plain = name.removesuffix(_BLIND)
+    title, what = plain.capitalize(), _WHAT.get(plain, "")
+    if name != plain:
+        title, what = f"{title} with the topics' words masked", _WHAT_BLIND
+    notes = "\n".join(f"* {line}" for line in remarks(result))
+    tables = [markdown_table(result), stance_table(result, schema), notes]
+    return "\n\n".join([f"## {title}", *filter(None, [what]), *tables]) + "\n"
 
 
 def shape(folder: Path) -> str:

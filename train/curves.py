@@ -1,6 +1,6 @@
 """Curves of a training while it runs, for TensorBoard: OUTPUT/tensorboard, where the package tensorboard is installed.
 
-pip install '.[tensorboard]' && tensorboard --logdir runs
+.venv/bin/pip install -c constraints.txt -e '.[tensorboard]' && tensorboard --logdir runs
 """
 
 from __future__ import annotations

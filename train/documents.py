@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from train.card import markdown_table
+from train.card import markdown_table, stance_table
 from train.command import command_line, one_sentence_errors
 from train.compare import table as comparison
 from train.leave_out import table as left_out
 from train.release import SHIPPED
 from train.tables import HEADLINE, fill, markdown, measurements
 from train.tune import table as tuned
+from wijha.classifier import read_schema
 from wijha.errors import InputError
 from wijha.files import read_json, write_json
 from wijha.manifest import FIRST
@@ -144,6 +145,8 @@ def blocks() -> dict[str, str]:
     for name, path in {"shipped": SHIPPED / EVALUATION, "bare": RESULTS / "default-seed13.json"}.items():
         if path.exists():
             result = read_json(path)
+            if name == "shipped":
+                made["stances"] = stance_table(result, read_schema(SHIPPED))
             if name == "shipped" and (alone := SHIPPED / FIRST / EVALUATION).exists():
                 first = read_json(alone)["systems"]["model"]
                 result["systems"] = {"model": result["systems"].pop("model"), "first/ alone": first} | result["systems"]

@@ -108,8 +108,11 @@ def remarks(result: dict[str, Any]) -> list[str]:
             lines.append(f"calibration error (ECE) {where} {before:.3f} before, {after:.3f} after temperatures")
     for row in sure["abstaining_rows"]:
         if row.get("accuracy") is not None:  # older ones chose their thresholds on the very rows
-            kept = f"{row['coverage']:.1%} of the rows are as sure as {row['threshold']:.3f}, {row['accuracy']:.1%} of"
-            lines.append(f"{kept} those right ({row['right']:.0%} on {sure['chosen_on']}, by which it was chosen)")
+            kept = f"{row['coverage']:.1%} of the rows have no score below {row['threshold']:.3f}"
+            right = (
+                f"{row['accuracy']:.1%} of those are right ({row['right']:.0%} on {sure['chosen_on']}, which chose it)"
+            )
+            lines.append(f"{kept}, {right}")
     return lines
 
 

@@ -18,26 +18,47 @@ if TYPE_CHECKING:
 
 _FORMATS = ".txt, .jsonl, .csv (each also .gz, .xz, .zst) or .parquet"
 _NOTES = """\
-Bad rows (broken JSON or a name twice in it, no text or far too long a one, a wrong number of cells, not UTF-8, a
-column that is to be added) go to OUT.quarantine.jsonl with their line and the reason, and the job goes on. A stray
-quote in a .csv swallows the rows up to the next quote: they are set aside as one bad row, or are one text, of which
-the last lines of the job tell. What a text holds behind the model's length (128 tokens of the one that ships) is not
-read; the job counts such texts, --articles splits them. Finished chunks wait in OUT.job/ until all are there; after a
-kill, --resume goes on and gives the very same bytes. Behind an input that breaks off, --resume keeps the rows of the
-other inputs once it is mended. What a finished job was made of stands in OUT.receipt.json (the model's sha256 as
-`wijha info` prints it); with the same model and options a later --resume classifies what is new or changed in IN, by
-size, time and first MiB, and leaves the rest. A file at OUT that the receipt does not name is written over with
---restart only, or by the job that goes on. A text cell of a .csv output that begins with = + - @ (fullwidth too), a tab
-or a line end and is no plain number gets an apostrophe in front, so that no spreadsheet runs it; lists, objects, true
-and false are JSON there.
-Exit codes: 0 done, 2 something is not as expected, 130 and 143 stopped by Ctrl-C and SIGTERM.
+columns:
+  Behind those of the input come <topic>_stance, the likeliest label, and
+  <topic>_score, how likely it is, from 0 to 1; --articles adds document and
+  sentence. A text is read up to the model's length (128 tokens of the one
+  that ships); the job counts longer ones, --articles splits them.
+
+bad rows:
+  Broken JSON or a name twice in it, no text or far too long a one, a wrong
+  number of cells, not UTF-8, a column that is to be added: such rows go to
+  OUT.quarantine.jsonl with their line and the reason, and the job goes on. A
+  quote in a .csv that nothing closes swallows the rows up to the next quote:
+  they are set aside as one bad row, or are one text, of which the last lines
+  of the job tell.
+
+a job that was stopped:
+  Finished chunks wait in OUT.job/ until all are there; after a kill, --resume
+  goes on and gives the very same bytes. Where one input is damaged, mend it
+  and use --resume: the rows of the others are kept.
+
+a job that is done:
+  OUT.receipt.json says what it was made of (the model's sha256 as `wijha
+  info` prints it). With the same model and options a later --resume
+  classifies what is new or changed in IN, by size, time and first MiB, and
+  leaves the rest. A file at OUT that the receipt does not name is written
+  over with --restart only, or by the job that goes on.
+
+spreadsheets:
+  A text cell of a .csv output that begins with = + - @ (fullwidth too), a tab
+  or a line end and is no plain number gets an apostrophe in front, so that
+  none runs it; lists, objects, true and false are JSON there.
+
+exit codes:
+  0 done, 2 something is not as expected, 130 and 143 stopped by Ctrl-C and
+  SIGTERM
 """
 
 
 def main(words: list[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 2 not as expected, 128 + n stopped by signal n."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here reaches for a hub
-    # What torch keeps for each shape of a batch on a CPU fills two gigabytes; without it, it is 6 % slower.
+    # What torch keeps for each shape of a batch on a CPU fills two gigabytes; without it, it is 7 % slower.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -60,7 +81,11 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"wijha {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser(
-        "predict", help="classify files", description="Classify every row of files.", epilog=_NOTES
+        "predict",
+        help="classify files",
+        description="Classify every row of files.",
+        epilog=_NOTES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_files(command)
     command.add_argument("--strict", action="store_true", help="stop at the first bad row instead of setting it aside")
@@ -72,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
         "--engine",
         choices=("local", "ray"),
         default="local",
-        help='ray: .parquet folders on many machines ("wijha[ray]")',
+        help="ray: .parquet folders on many machines (docs/cluster.md)",
     )
     command.add_argument("--workers", type=_positive, help="model copies of --engine ray (default: 1)")
     command.set_defaults(command=predict)

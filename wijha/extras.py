@@ -13,7 +13,8 @@ def need(package: str, extra: str = "") -> Any:
 
     Raises InputError with the command where it is missing or broken.
     """
-    command = f'pip install "wijha[{extra}]"' if extra else f"pip install {package}"
+    what = f"--editable '.[{extra}]' in the clone of wijha" if extra else package
+    command = f"python -m pip install {what}"
     try:
         return import_module(package)
     except ModuleNotFoundError as error:

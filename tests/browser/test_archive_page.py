@@ -11,7 +11,7 @@ import pytest
 from train.report.screenshots import show
 from wijha.archive import archive_report
 
-pytest.importorskip("duckdb", reason='wijha report needs duckdb: pip install "wijha[report]"')
+pytest.importorskip("duckdb", reason="wijha report needs duckdb: pip install -e '.[report]'")
 HOSTILE = "</script><img src=x onerror=\"document.title='run'\"> رفض"
 
 

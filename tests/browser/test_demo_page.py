@@ -10,7 +10,7 @@ import pytest
 
 from train.report.screenshots import served_demo, show
 
-pytest.importorskip("gradio", reason='the demo needs gradio: pip install "wijha[demo]"')
+pytest.importorskip("gradio", reason="the demo needs gradio: pip install -e '.[demo]'")
 HOSTILE = "<img src=x onerror=\"document.title='run'\">"
 
 

@@ -64,4 +64,5 @@ def test_without_gradio_the_command_is_named(tmp_path: Path) -> None:
         "except InputError as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.strip() == 'expected the package gradio, found it missing; run: pip install "wijha[demo]"'
+    command = "python -m pip install --editable '.[demo]' in the clone of wijha"
+    assert done.stdout.strip() == f"expected the package gradio, found it missing; run: {command}"

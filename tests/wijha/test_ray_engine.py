@@ -47,7 +47,7 @@ def test_a_table_keeps_rows_and_order(model: Path) -> None:
     assert classify_table(result, classifier).equals(result)
 
 
-@pytest.mark.skipif(find_spec("ray") is None, reason='ray is not installed: pip install "wijha[ray]"')
+@pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: pip install -e '.[ray]'")
 def test_ray_gives_the_same_rows_as_the_local_engine(archive: Path, tmp_path: Path, model: Path) -> None:
     command = [
         "predict",
@@ -94,7 +94,7 @@ def test_a_column_that_the_path_gives_too_is_refused(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(find_spec("ray") is None, reason='ray is not installed: pip install "wijha[ray]"')
+@pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: pip install -e '.[ray]'")
 def test_sigterm_ends_with_a_sentence_and_leaves_nothing(tmp_path: Path, model: Path) -> None:
     pq.write_table(pa.table({"text": TEXTS * 200_000}), tmp_path / "in.parquet")  # one file goes to a folder too
     command = ["predict", str(tmp_path / "in.parquet"), str(tmp_path / "out"), "--engine", "ray", "--model", str(model)]
@@ -114,7 +114,7 @@ def test_sigterm_ends_with_a_sentence_and_leaves_nothing(tmp_path: Path, model: 
     assert [path.name for path in tmp_path.iterdir()] == ["in.parquet"]
 
 
-@pytest.mark.skipif(find_spec("ray") is None, reason='ray is not installed: pip install "wijha[ray]"')
+@pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: pip install -e '.[ray]'")
 def test_a_cluster_that_is_not_there_is_one_sentence(
     archive: Path, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,10 +150,10 @@ def test_without_ray_the_command_to_install_it_is_named(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main(["predict", str(archive), str(tmp_path / "out"), "--engine", "ray"]) == 2
-    assert 'pip install "wijha[ray]"' in capsys.readouterr().err
+    assert "pip install --editable '.[ray]'" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(find_spec("ray") is None, reason='ray is not installed: pip install "wijha[ray]"')
+@pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: pip install -e '.[ray]'")
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
@@ -170,7 +170,7 @@ def test_what_ray_does_not_do(
     assert sentence in capsys.readouterr().err
 
 
-@pytest.mark.skipif(find_spec("ray") is None, reason='ray is not installed: pip install "wijha[ray]"')
+@pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: pip install -e '.[ray]'")
 def test_a_worker_that_fails_ends_in_one_sentence_and_leaves_nothing(
     archive: Path, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -184,7 +184,7 @@ def test_a_worker_that_fails_ends_in_one_sentence_and_leaves_nothing(
     assert not out.exists() and not (tmp_path / ".out.part").exists()
 
 
-@pytest.mark.skipif(find_spec("ray") is None, reason='ray is not installed: pip install "wijha[ray]"')
+@pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: pip install -e '.[ray]'")
 def test_ray_writes_over_no_column(
     archive: Path, tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
