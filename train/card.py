@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from train.calibration import ENOUGH
+from train.data import HYDRATED, WRITTEN
 from train.robustness import table as robustness_table
 from train.tables import HEADLINE, between, markdown, remarks
 from wijha.classifier import read_settings
@@ -83,7 +84,7 @@ sample of your own text.
 
 
 _UNFITTED = f" (1 for a topic that fewer than {ENOUGH} sentences there have or are said to have)"
-_OURS = {"data/written.jsonl", "data/annotated.local.jsonl"}
+_OURS = {str(WRITTEN), str(HYDRATED)}
 _OUR_DATA = """Language models
 labelled the sentences under data/GUIDELINES.md, and wrote those of data/written.jsonl; see data/README.md for what that
 means. The written ones, in every split, are easier than news. Recipes and models were chosen by the development split

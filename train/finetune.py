@@ -187,16 +187,14 @@ def training_arguments(config: FinetuneConfig) -> TrainingArguments:
     if config.batch % processes:
         raise InputError(f"expected a batch that {processes} processes can share, got {config.batch}; change it")
     bf16 = config.precision == "bf16" or (config.precision == "auto" and computes_bf16())
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(config.output / "checkpoints"),
         num_train_epochs=config.epochs,
         per_device_train_batch_size=config.batch // processes,
         per_device_eval_batch_size=4 * config.batch,
         dataloader_num_workers=2 if torch.cuda.is_available() else 0,  # padding a batch would hold back a GPU
-        learning_rate=config.learning_rate,
         warmup_steps=config.warmup,
         lr_scheduler_type="linear",
-        weight_decay=config.weight_decay,
         bf16=bf16,
         use_cpu=not torch.cuda.is_available(),
         ddp_find_unused_parameters=False,  # there are none
@@ -211,6 +209,8 @@ def training_arguments(config: FinetuneConfig) -> TrainingArguments:
         report_to="none",
         disable_tqdm=not sys.stderr.isatty(),  # a bar on a terminal, however quiet the logging; none in a log file
     )
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # of several GPUs the Trainer would make one larger batch; see torchrun
+    return arguments
 
 
 def computes_bf16() -> bool:

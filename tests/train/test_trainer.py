@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import DataCollatorWithPadding, set_seed
+from transformers import DataCollatorWithPadding, TrainingArguments, set_seed
 
 from train.config import FinetuneConfig
 from train.data import encode, load_examples
@@ -37,6 +37,17 @@ class SmallMemory(TopicLoss):
             raise RuntimeError("expected scalar type Float")
         elif len(tensor) > self.rows:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+def test_one_process_takes_one_gpu(
+    settings: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two the Trainer would make a batch twice as large, and the gradients with it."""
+    monkeypatch.setattr(TrainingArguments, "_setup_devices", torch.device("cpu"))
+    monkeypatch.setattr(TrainingArguments, "_n_gpu", 2, raising=False)
+    assert TrainingArguments(output_dir=str(tmp_path)).n_gpu == 2
+    arguments = training_arguments(FinetuneConfig(**settings, output=tmp_path))  # type: ignore[arg-type]
+    assert arguments.n_gpu == 1 and arguments.train_batch_size == settings["batch"]
 
 
 def trainer(settings: dict[str, object], output: Path, rows: int = 99, where: str = "forward") -> TopicTrainer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from train.corpus.problems import all_problems, refuse
 from train.data import REAL_NEWS
 from train.tables import filled
 from wijha.errors import InputError
-from wijha.files import file_sha256, write_json, write_text
+from wijha.files import file_sha256, read_json, write_json, write_text
 from wijha.schema import Schema
 
 DATA = Path("data")
@@ -59,8 +58,8 @@ def _text(path: Path) -> str:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(_text(path) or "{}")
-    except ValueError:
+        found = read_json(path)
+    except (OSError, ValueError):
         found = None
     return found if isinstance(found, dict) else {}
 

@@ -19,8 +19,7 @@ from typing import Any
 from urllib.request import urlopen
 
 from train.command import command_line, one_sentence_errors
-from train.corpus.check import DATA
-from train.corpus.parts import part_file
+from train.data import CHALLENGE
 from train.release import SHIPPED
 from train.report.__main__ import report
 from wijha.errors import InputError
@@ -66,7 +65,7 @@ def screenshots(page: str, folder: Path) -> list[Path]:
 def readme_pictures() -> list[Path]:
     """The first window of the report on the challenge set, whose sentences may be shown, and of the demo at work."""
     written = [Path("docs/report.png"), Path("docs/demo.png")]
-    page = report(SHIPPED, data=part_file(DATA, "challenge")).resolve().as_uri()
+    page = report(SHIPPED, data=CHALLENGE).resolve().as_uri()
     with chromium() as browser:
         show(browser, page)
         browser.save_screenshot(str(written[0]))
