@@ -133,10 +133,12 @@ def parts_table() -> str:
     bare, both = RESULTS / "default-seed13.json", RESULTS / "release-seed13.json"
     if not (bare.exists() and both.exists()):
         return "Not run yet."
-    rows = {"written part alone": bare, "written and annotated part": both}
-    systems = {name: read_json(path)["systems"]["model"] for name, path in rows.items()}
-    sentences = read_json(both)["sentences"]
-    return markdown_table({"sentences": sentences, "systems": systems})
+    systems = {}
+    for name, path in {"written part alone": bare, "written and annotated part": both}.items():
+        result = read_json(path)
+        trained = result["run"]["sentences"]["train"]
+        systems[f"{name}: {trained:,} training sentences"] = result["systems"]["model"]
+    return markdown_table({"sentences": result["sentences"], "systems": systems})
 
 
 def blocks() -> dict[str, str]:

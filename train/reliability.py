@@ -32,7 +32,7 @@ PROMISES = {
     "a file job that was killed, 50 times, goes on with `--resume` to the same bytes; `wijha verify` proves each row "
     "once": f"tests/wijha/test_jobs.py {SLOW}",
     "whichever file operation of a job fails, nothing is lost: every one fails once": "tests/wijha/test_faults.py",
-    "spoiled, mixed, huge and empty files end as quarantined rows or one sentence": (
+    "spoiled, mixed, huge and empty files end as quarantined rows or an error of one sentence": (
         f"tests/wijha/test_untrusted.py {SLOW}"
     ),
     "a changed byte of a model is noticed at load; pickle, code in a config and weights that are not finite are "
@@ -49,7 +49,7 @@ PROMISES = {
         "tests/wijha -k 'defused or marked_as_text or leave_their_folder or printed_holds or not_what'"
     ),
     "the tests reach for no network": "tests/test_offline.py",
-    "packages are installed by hash, in one version": "tests/test_supply.py",
+    "packages are installed in one version, all but torch by hash": "tests/test_supply.py",
 }
 
 
