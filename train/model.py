@@ -133,7 +133,9 @@ def load_stock(kind: type, encoder: str, **options: object) -> Any:
     """
     local = Path(encoder).exists()
     if not local and encoder.startswith((".", "/", "models/", "runs/")):
-        raise InputError(f"expected an encoder folder at {encoder}, found none; make it as the config says or name another")
+        raise InputError(
+            f"expected an encoder folder at {encoder}, found none; make it as the config says or name another"
+        )
     try:
         if local:
             _check(Path(encoder))

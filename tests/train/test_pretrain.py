@@ -266,7 +266,9 @@ def test_an_encoder_to_go_on_from_is_checked_before_anything_is_written(
         pretrain(dataclasses.replace(config, init=spoilt))
     write_manifest(spoilt)
     shutil.copy(encoder / "model.safetensors", spoilt)
-    with pytest.raises(InputError, match=r"expected .*model\.safetensors as manifest\.json lists it, got other content"):
+    with pytest.raises(
+        InputError, match=r"expected .*model\.safetensors as manifest\.json lists it, got other content"
+    ):
         pretrain(dataclasses.replace(config, init=spoilt))
     assert not config.output.exists()
 
@@ -303,7 +305,9 @@ def test_a_corpus_without_a_held_out_document_is_called_too_small(config: Pretra
     small = dataclasses.replace(config, corpus=(tmp_path / "small",))
     small.corpus[0].mkdir()
     (small.corpus[0] / "a.txt").write_text("قال الوزير إن الحل ممكن\n" * 9, encoding="utf-8")
-    with pytest.raises(InputError, match=r"expected at least 15 tokens of validation text, got 0; give a larger corpus"):
+    with pytest.raises(
+        InputError, match=r"expected at least 15 tokens of validation text, got 0; give a larger corpus"
+    ):
         pretrain(small)
     shutil.copytree(config.corpus[0], small.corpus[0], dirs_exist_ok=True)
     shutil.rmtree(small.output / "shards")
