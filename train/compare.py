@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def schema_of(runs: Mapping[str, FinetuneConfig]) -> Schema:
-    """The schema of the runs of these variants. Raises InputError where one has other topics or labels than the first."""
+    """The schema of the variants' runs. Raises InputError where one has other topics or labels than the first."""
     schemas = {variant: Schema.from_yaml(run.schema) for variant, run in runs.items()}
     first, schema = next(iter(schemas.items()))
     for variant, other in schemas.items():
