@@ -26,6 +26,7 @@ from train.curves import curves, draw
 from train.embeddings import svd_embeddings
 from train.masking import MaskedTask, WordMasker, validate
 from train.model import load_stock
+from train.origin import origin_of, write_origin
 from train.plain_text import read_texts
 from train.shards import block_batch, load_blocks, write_shards
 from train.stopping import StopOnSignal
@@ -271,10 +272,14 @@ def cut_log(config: PretrainConfig, done: int) -> None:
 
 
 def save_encoder(config: PretrainConfig, model: BertForMaskedLM, tokenizer: PreTrainedTokenizerFast) -> None:
-    """The encoder as a stock half-precision BERT with its tokenizer; `masked_lm` keeps the vocabulary head too."""
+    """The encoder as a stock half-precision BERT with its tokenizer; `masked_lm` keeps the vocabulary head too. What
+    `init` notes of its origin goes into both."""
+    origin = origin_of(config.init) if config.init else None
     for name, part in (("masked_lm", model.half()), ("encoder", model.bert.half())):
         part.save_pretrained(config.output / name)
         save_tokenizer(tokenizer, config.output / name)
+        if origin:
+            write_origin(origin, config.output / name)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import train.pretrain as recipe
 from train.config import PretrainConfig
 from train.embeddings import svd_embeddings
 from train.masking import WordMasker
+from train.origin import Origin, origin_of, write_origin
 from train.plain_text import read_texts
 from train.pretrain import pretrain
 from train.shards import block_batch, load_blocks, write_shards
@@ -250,6 +251,17 @@ def test_an_encoder_without_a_head_gets_one_that_begins_quietly(config: Pretrain
     )
     assert torch.equal(new, torch.full_like(new, 0.3)) and not torch.equal(old, new)
     assert len([json.loads(line) for line in (pretrain(on).parent / "log.jsonl").open()]) == 1
+
+
+def test_an_encoder_keeps_the_note_of_whose_layers_it_began_with(
+    config: PretrainConfig, encoder: Path, tmp_path: Path
+) -> None:
+    adopted, origin = Path(shutil.copytree(encoder, tmp_path / "adopted")), Origin("other", "MIT")
+    write_origin(origin, adopted)
+    first = dataclasses.replace(config, init=adopted, tokens=4 * 16)
+    pretrain(first)
+    second = dataclasses.replace(first, init=first.output / "masked_lm", output=tmp_path / "second")
+    assert origin_of(pretrain(second)) == origin and origin_of(encoder) is None
 
 
 def test_an_encoder_to_go_on_from_is_checked_before_anything_is_written(
