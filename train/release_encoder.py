@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from train.command import command_line, one_sentence_errors
+from train.folders import replacing_folder
 from train.origin import E5_SMALL, origin_of
 from train.tables import markdown
 from wijha.errors import InputError
@@ -21,6 +22,8 @@ from wijha.files import read_json, write_text
 from wijha.manifest import write_manifest
 from wijha.runtime import processor
 
+Stage = tuple[dict[str, Any], list[dict[str, Any]]]
+"""Settings and log of a run."""
 SHIPPED = Path("models/encoder")
 _ADOPTED = "runs/adopted"
 """`init` of the runs from multilingual-e5-small that ended before encoders noted their origin."""
@@ -98,9 +101,12 @@ def release_encoder(runs: list[Path], hardware: str, target: Path = SHIPPED) -> 
 
     Raises InputError for an unfinished run.
     """
-    stages = [_stage(run) for run in runs]
-    fresh = target.with_name(f".{target.name}.part")
-    shutil.rmtree(fresh, ignore_errors=True)
+    with replacing_folder(target) as fresh:
+        _make(runs, [_stage(run) for run in runs], hardware, fresh)
+    print(f"{runs[-1]}/encoder -> {target}")
+
+
+def _make(runs: list[Path], stages: list[Stage], hardware: str, fresh: Path) -> None:
     shutil.copytree(runs[-1] / "encoder", fresh)
     for number, run in enumerate(runs, 1):
         shutil.copy(run / "log.jsonl", fresh / f"log-{number}.jsonl")
@@ -121,12 +127,9 @@ def release_encoder(runs: list[Path], hardware: str, target: Path = SHIPPED) -> 
     )
     write_text(fresh / "README.md", card)
     write_manifest(fresh)
-    shutil.rmtree(target, ignore_errors=True)
-    fresh.rename(target)
-    print(f"{runs[-1]}/encoder -> {target}")
 
 
-def _stage(run: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _stage(run: Path) -> Stage:
     """Settings and log of a finished run."""
     try:
         config = read_json(run / "config.json")
@@ -159,7 +162,7 @@ def _row(number: int, config: dict[str, Any], log: list[dict[str, Any]]) -> list
     return [str(number), corpus, f"{last['tokens']:,}", *scores, f"{config['learning_rate']:g}", masking]
 
 
-def _hours(stages: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> str:
+def _hours(stages: list[Stage]) -> str:
     """Computing time by the logged rates."""
     hours = sum(log[-1]["tokens"] / log[-1]["tokens_per_second"] for _, log in stages) / 3600
     return f"{hours:.2g} hours in all at the rates of the logs"

@@ -76,6 +76,27 @@ def test_an_unfinished_run_is_refused(run: Path, tmp_path: Path) -> None:
         release_encoder([run], "a GPU", tmp_path / "encoder")
 
 
+def test_the_encoder_before_stays_until_the_new_one_is_there(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, rename = tmp_path / "models" / "encoder", Path.rename
+    target.mkdir(parents=True)
+    (target / "old").touch()
+
+    def killed(path: Path, other: Path) -> Path:
+        if path.suffix == ".part":
+            raise KeyboardInterrupt
+        return rename(path, other)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "rename", killed)
+        release_encoder([run], "a GPU", target)
+    assert (target.with_name(".encoder.old") / "old").exists()
+    with pytest.raises(InputError, match="expected a pre-training run"):
+        release_encoder([tmp_path], "a GPU", target)
+    assert [path.name for path in target.parent.iterdir()] == ["encoder"] and (target / "old").exists()
+
+
 def test_the_card_says_what_an_encoder_began_with_and_ran_on(run: Path, tmp_path: Path) -> None:
     def card(**settings: object) -> str:
         used = json.loads((run / "config.json").read_text(encoding="utf-8")) | settings
