@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import date
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,7 +15,7 @@ import pytest
 from train.corpus.__main__ import main
 from train.corpus.agreement import agreement, compare_files, kappa
 from train.corpus.check import check
-from train.corpus.duplicates import near_pairs
+from train.corpus.duplicates import THRESHOLD, grams, near_pairs
 from train.corpus.formats import import_file, pairs
 from train.corpus.numbers import reader_agreement
 from train.corpus.parts import Sentence, read_corpus
@@ -235,9 +236,15 @@ def test_a_hydrated_text_must_be_the_one_of_its_key(folder: Path) -> None:
 
 def test_near_pairs_are_those_of_an_exhaustive_search() -> None:
     texts = [text.replace(text.split()[cut], "كلمة") for text in TEXTS for cut in range(6)]
-    found = list(near_pairs(texts))
-    assert all(jaccard >= 0.7 for _, _, jaccard in found)
-    assert {earlier // 6 for earlier, _, _ in found} == {later // 6 for _, later, _ in found}
+    sets = [grams(text) for text in texts]
+    measured = {
+        (earlier, later): len(sets[earlier] & sets[later]) / len(sets[earlier] | sets[later])
+        for earlier, later in combinations(range(len(texts)), 2)
+    }
+    for threshold in (0.5, THRESHOLD):
+        expected = {pair: jaccard for pair, jaccard in measured.items() if jaccard >= threshold}
+        found = list(near_pairs(texts, threshold))
+        assert 5 < len(found) < len(measured) and {(a, b): jaccard for a, b, jaccard in found} == expected
     assert list(near_pairs(["abc", "abc", "abd"])) == [(0, 1, 1.0)]
 
 
