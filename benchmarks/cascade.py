@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.common import TEXT, rate, report, texts
 from train.command import command_line, one_sentence_errors
 from wijha import Classifier
+from wijha.arguments import positive
 from wijha.classifier import default_model, in_doubt, softmax
 from wijha.errors import InputError
 
@@ -23,7 +24,7 @@ def main() -> None:
     parser = command_line(__doc__)
     parser.add_argument("model", type=Path, nargs="?", default=default_model(), help="default: %(default)s")
     parser.add_argument("--archive", type=Path, help="sentences of an archive, in the column text")
-    parser.add_argument("--rows", type=int, default=1024, help="sentences of each text")
+    parser.add_argument("--rows", type=positive, default=1024, help="sentences of each text")
     arguments = parser.parse_args()
     with one_sentence_errors():
         kinds = {TEXT.name: texts(arguments.rows)}

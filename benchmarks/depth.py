@@ -20,6 +20,7 @@ from train.command import command_line, one_sentence_errors
 from train.config import FinetuneConfig, load_config
 from train.data import load_examples, split
 from train.model import build_classifier, load_tokenizer
+from wijha.arguments import positive
 from wijha.classifier import Classifier
 from wijha.reader import Reader
 from wijha.runtime import TorchRuntime
@@ -32,8 +33,10 @@ def main() -> None:
     """Command line."""
     parser = command_line(__doc__)
     parser.add_argument("--config", type=Path, default=Path("configs/deep.yaml"))
-    parser.add_argument("--steps", type=int, default=8, help="optimiser steps a depth, after one that does not count")
-    parser.add_argument("--rows", type=int, default=512)
+    parser.add_argument(
+        "--steps", type=positive, default=8, help="optimiser steps a depth, after one that does not count"
+    )
+    parser.add_argument("--rows", type=positive, default=512)
     arguments = parser.parse_args()
     with one_sentence_errors(), tempfile.TemporaryDirectory() as folder:
         config = load_config(FinetuneConfig, arguments.config, output=folder)

@@ -28,6 +28,7 @@ from transformers import pipeline
 from benchmarks import onnx
 from benchmarks.common import TEXT, model_argument, named, report, texts
 from train.command import command_line, one_sentence_errors
+from wijha.arguments import positive
 from wijha.classifier import read_schema
 from wijha.cli import main as wijha
 from wijha.errors import InputError
@@ -43,8 +44,10 @@ def main() -> None:
     parser = command_line(__doc__)
     model_argument(parser)
     parser.add_argument("--text", type=Path, default=TEXT, help="sentences to classify")
-    parser.add_argument("--rows", type=int, default=32768, help="rows for the runtimes of wijha")
-    parser.add_argument("--stock-rows", type=int, default=1024, help="rows for the stock pipeline, which is slower")
+    parser.add_argument("--rows", type=positive, default=32768, help="rows for the runtimes of wijha")
+    parser.add_argument(
+        "--stock-rows", type=positive, default=1024, help="rows for the stock pipeline, which is slower"
+    )
     arguments = parser.parse_args()
     with one_sentence_errors(), tempfile.TemporaryDirectory() as folder:
         run(arguments.model, arguments.rows, arguments.stock_rows, Path(folder), arguments.text)

@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.common import measured, model_argument, named, one_model, report, texts
 from train.command import command_line, one_sentence_errors
+from wijha.arguments import positive
 from wijha.classifier import read_settings
 from wijha.files import read_json
 from wijha.records import write_rows
@@ -35,10 +36,15 @@ def main() -> None:
     """Command line."""
     parser = command_line(__doc__)
     model_argument(parser)
-    parser.add_argument("--rows", default="1000,10000,100000", help="sizes of the input, comma-separated")
+    parser.add_argument("--rows", type=sizes, default="1000,10000,100000", help="sizes of the input, comma-separated")
     arguments = parser.parse_args()
     with one_sentence_errors():
-        run(arguments.model, [int(size) for size in arguments.rows.split(",")])
+        run(arguments.model, arguments.rows)
+
+
+def sizes(words: str) -> list[int]:
+    """Counts, comma-separated, as the type of an argument."""
+    return [positive(word) for word in words.split(",")]
 
 
 def run(model: Path, sizes: list[int]) -> None:

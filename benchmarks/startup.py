@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks.common import measured, named, report
 from train.command import command_line, one_sentence_errors
+from wijha.arguments import positive
 from wijha.classifier import default_model, read_settings
 from wijha.runtime import accepted
 
@@ -26,7 +27,7 @@ def main() -> None:
     """Command line."""
     parser = command_line(__doc__)
     parser.add_argument("model", type=Path, nargs="?", default=default_model(), help="default: %(default)s")
-    parser.add_argument("--repeats", type=int, default=3, help="starts a way; the median is taken")
+    parser.add_argument("--repeats", type=positive, default=3, help="starts a way; the median is taken")
     arguments = parser.parse_args()
     with one_sentence_errors():
         run(arguments.model, arguments.repeats)

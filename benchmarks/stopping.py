@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.common import ROOT, model_argument, named, report, texts
 from train.command import command_line, one_sentence_errors
+from wijha.arguments import positive
 from wijha.classifier import read_settings
 from wijha.errors import InputError
 from wijha.records import write_rows
@@ -28,7 +29,7 @@ def main() -> None:
     """Command line."""
     parser = command_line(__doc__)
     model_argument(parser)
-    parser.add_argument("--repeats", type=int, default=5, help="jobs a signal; the longest end is taken")
+    parser.add_argument("--repeats", type=positive, default=5, help="jobs a signal; the longest end is taken")
     arguments = parser.parse_args()
     with one_sentence_errors():
         run(arguments.model, arguments.repeats)

@@ -13,6 +13,7 @@ from transformers import AutoTokenizer
 
 from benchmarks.common import model_argument, report, texts
 from train.command import command_line, one_sentence_errors
+from wijha.arguments import positive
 from wijha.batching import windows
 from wijha.errors import InputError
 from wijha.tokenizer import TextEncoder
@@ -22,7 +23,7 @@ def main() -> None:
     """Command line."""
     parser = command_line(__doc__)
     model_argument(parser)
-    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--rows", type=positive, default=20_000)
     arguments = parser.parse_args()
     with one_sentence_errors():
         run(arguments.model, arguments.rows)

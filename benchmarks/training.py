@@ -34,6 +34,7 @@ from train.finetune import DevelopmentScores, training_arguments
 from train.losses import TopicLoss
 from train.model import build_classifier, load_tokenizer, shape
 from train.trainer import TopicTrainer
+from wijha.arguments import positive
 from wijha.schema import Schema
 
 _HELD_OUT = 2_000
@@ -43,7 +44,9 @@ def main() -> None:
     """Command line."""
     parser = command_line(__doc__)
     parser.add_argument("--config", type=Path, default=Path("configs/default.yaml"))
-    parser.add_argument("--steps", type=int, default=600, help="optimiser steps a way, after one that does not count")
+    parser.add_argument(
+        "--steps", type=positive, default=600, help="optimiser steps a way, after one that does not count"
+    )
     arguments = parser.parse_args()
     with one_sentence_errors(), tempfile.TemporaryDirectory() as folder:
         config = load_config(FinetuneConfig, arguments.config, output=folder)

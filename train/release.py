@@ -17,6 +17,7 @@ from train.command import run
 from train.config import FinetuneConfig
 from train.evaluation import run_splits
 from train.finetune import finish
+from train.folders import replacing_folder
 from train.provenance import begun_with, run_of
 from wijha.classifier import Classifier, read_schema
 from wijha.errors import InputError
@@ -34,25 +35,15 @@ def main() -> None:
 
 def release(model: Path, target: Path = SHIPPED, first: Path | None = None) -> None:
     """Replace `target` by a checked copy of `model`; the old one stays until the new one is whole."""
-    if not (model / "metrics.json").exists():
-        raise InputError(f"expected a finished run with {model}/metrics.json, found none; run train.finetune first")
-    fresh, old = target.with_name(f".{target.name}.part"), target.with_name(f".{target.name}.old")
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    try:
+    with replacing_folder(target) as fresh:
+        if not (model / "metrics.json").exists():
+            raise InputError(f"expected a finished run with {model}/metrics.json, found none; run train.finetune first")
         make(model, fresh, first)
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
-    if (target / FIRST).exists() and first is None:
-        print(f"{target} held two models and holds one now: its {FIRST}/ is gone; --first MODEL names one")
-    had, has = topics_of(target), topics_of(fresh)
-    if had and had != has:
-        print(f"{target} had the topics {', '.join(had)} and has {', '.join(has)} now")
-    if target.exists():
-        target.rename(old)
-    fresh.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+        if (target / FIRST).exists() and first is None:
+            print(f"{target} held two models and holds one now: its {FIRST}/ is gone; --first MODEL names one")
+        had, has = topics_of(target), topics_of(fresh)
+        if had and had != has:
+            print(f"{target} had the topics {', '.join(had)} and has {', '.join(has)} now")
     write_card(target)
     print(f"{model} -> {target}")
 

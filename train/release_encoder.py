@@ -14,15 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from train.command import command_line, one_sentence_errors
+from train.folders import replacing_folder
+from train.origin import E5_SMALL, origin_of
 from train.tables import markdown
 from wijha.errors import InputError
 from wijha.files import read_json, write_text
 from wijha.manifest import write_manifest
 from wijha.runtime import processor
 
+Stage = tuple[dict[str, Any], list[dict[str, Any]]]
+"""Settings and log of a run."""
 SHIPPED = Path("models/encoder")
-ADOPTED = "runs/adopted"
-"""What python -m train.adopt writes by its own example."""
+_ADOPTED = "runs/adopted"
+"""`init` of the runs from multilingual-e5-small that ended before encoders noted their origin."""
+_DESCRIBED = "../shared/corpus"
+"""The corpus that the card describes."""
 _STAGE = ("stage", "corpus", "tokens", "validation loss", "validation accuracy", "learning rate", "masking")
 _CARD = """---
 language: ar
@@ -35,7 +41,7 @@ tags: [arabic, news, bert]
 # An Arabic news encoder
 
 A stock BERT of {layers} layers x {hidden}, {vocabulary:,} pieces, half precision, {megabytes:.0f} MB,
-pre-trained on Arabic news and encyclopaedia text by masked language modelling (whole words). It needs no
+pre-trained on {text} by masked language modelling (whole words). It needs no
 download; it is made to be fine-tuned (`python -m train.finetune`). Normalisation (NFKC; marks and invisible controls
 removed; alef, yeh, the seats of hamza, teh marbuta, Persian and Urdu letters, digits, punctuation
 and case folded) is part of `tokenizer.json`.{origin}
@@ -48,22 +54,20 @@ Each stage goes on from the one before, with that one's layers repeated in place
 own held-out text. `data/topical` are the corpus's documents on the topics' world once more and the labelled training
 sentences (`python -m train.topical`). The whole curves stand in `log-*.jsonl` beside this card, the settings in
 `config-*.json`; configs/pretrain*.yaml repeat them.
-Computing time: {hours}, on {hardware}.
-
-{corpus}
+Computing time: {hours}, on {hardware}.{corpus}
 
 ## What it does not know
 
-Little text after 2013-2017 but one outlet's of 2023-2024 and a few hundred documents of 2025; no dialect beyond what
-newspapers quote; no other language. Large encoders from the hub have seen far more (`configs/arabert.yaml`). It repeats
+{gaps} Large encoders from the hub have seen far more (`configs/arabert.yaml`). It repeats
 what its sources take for granted.
 """
 _ORIGIN = """
 
-It does not begin at random but with layers of multilingual-e5-small (Wang et al. 2024, MIT; before that
-Multilingual-MiniLM-L12-H384, MIT), made Arabic by `python -m train.adopt`: its [CLS] says nothing by itself, so
-fine-tune it with `mean_layer: true`."""
-_CORPUS = """## Corpus
+It does not begin at random but with layers of {source} ({licence}), made Arabic by
+`python -m train.adopt`: its [CLS] says nothing by itself, so fine-tune it with `mean_layer: true`."""
+_CORPUS = """
+
+## Corpus
 
 32 M words of public collections; the newspapers hold the rights to their texts, which are not in this repository.
 
@@ -77,6 +81,8 @@ _CORPUS = """## Corpus
 | ArabicFC(Baly2018)-dev | Fatima-Haouari/AuSTR | 2016 to January 2018, Syria | none stated |
 | ASND-AlJazeera-social | shammur/Arabic_news_text_classification_datasets | 2017 to 2019 | CC BY 4.0 |
 | WANLP-RSS-2025, ARCD-wiki | hamdi-ramdane/S8-WANLP-PROJECT, husseinmozannar/SOQAL | 2025; 2019 | none stated; MIT |"""
+_GAPS = """Little text after 2013-2017 but one outlet's of 2023-2024 and a few hundred documents of 2025; no dialect
+beyond what newspapers quote; no other language."""
 
 
 def main() -> None:
@@ -95,33 +101,35 @@ def release_encoder(runs: list[Path], hardware: str, target: Path = SHIPPED) -> 
 
     Raises InputError for an unfinished run.
     """
-    stages = [_stage(run) for run in runs]
-    fresh = target.with_name(f".{target.name}.part")
-    shutil.rmtree(fresh, ignore_errors=True)
+    with replacing_folder(target) as fresh:
+        _make(runs, [_stage(run) for run in runs], hardware, fresh)
+    print(f"{runs[-1]}/encoder -> {target}")
+
+
+def _make(runs: list[Path], stages: list[Stage], hardware: str, fresh: Path) -> None:
     shutil.copytree(runs[-1] / "encoder", fresh)
     for number, run in enumerate(runs, 1):
         shutil.copy(run / "log.jsonl", fresh / f"log-{number}.jsonl")
         shutil.copy(run / "config.json", fresh / f"config-{number}.json")
-    shape = read_json(fresh / "config.json")
+    shape, described = read_json(fresh / "config.json"), any(_DESCRIBED in _corpora(used) for used, _ in stages)
     card = _CARD.format(
         layers=shape["num_hidden_layers"],
         hidden=shape["hidden_size"],
         vocabulary=shape["vocab_size"],
         megabytes=(fresh / "model.safetensors").stat().st_size / 1e6,
-        origin=_ORIGIN if stages[0][0].get("init") == ADOPTED else "",
+        text="Arabic news and encyclopaedia text" if described else "Arabic text",
+        origin=_origin(runs[-1] / "encoder", stages[0][0]),
         stages=markdown(_STAGE, [_row(number, *stage) for number, stage in enumerate(stages, 1)]),
         hours=_hours(stages),
         hardware=hardware,
-        corpus=_CORPUS,
+        corpus=_CORPUS if described else "",
+        gaps=_GAPS if described else "What its corpus lacks.",
     )
     write_text(fresh / "README.md", card)
     write_manifest(fresh)
-    shutil.rmtree(target, ignore_errors=True)
-    fresh.rename(target)
-    print(f"{runs[-1]}/encoder -> {target}")
 
 
-def _stage(run: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _stage(run: Path) -> Stage:
     """Settings and log of a finished run."""
     try:
         config = read_json(run / "config.json")
@@ -135,14 +143,26 @@ def _stage(run: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return config, log
 
 
+def _origin(encoder: Path, config: dict[str, Any]) -> str:
+    """What the card says of the layers that the first run began with, where they were somebody else's."""
+    origin = origin_of(encoder) or (E5_SMALL if config.get("init") == _ADOPTED else None)
+    return _ORIGIN.format(source=origin.source, licence=origin.licence or "no licence named") if origin else ""
+
+
+def _corpora(config: dict[str, Any]) -> list[str]:
+    """Folders of a run's corpus; older runs noted one as a text."""
+    corpora = config.get("corpus", [])
+    return [corpora] if isinstance(corpora, str) else list(corpora)
+
+
 def _row(number: int, config: dict[str, Any], log: list[dict[str, Any]]) -> list[str]:
     last, masking = log[-1], " to ".join(f"{rate:g}" for rate in config["masking"])
-    corpus = ", ".join(config.get("corpus", []))
+    corpus = ", ".join(_corpora(config))
     scores = [f"{last[name]:.3f}" for name in ("validation_loss", "validation_accuracy")]
     return [str(number), corpus, f"{last['tokens']:,}", *scores, f"{config['learning_rate']:g}", masking]
 
 
-def _hours(stages: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> str:
+def _hours(stages: list[Stage]) -> str:
     """Computing time by the logged rates."""
     hours = sum(log[-1]["tokens"] / log[-1]["tokens_per_second"] for _, log in stages) / 3600
     return f"{hours:.2g} hours in all at the rates of the logs"

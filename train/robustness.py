@@ -21,6 +21,7 @@ from train.evaluation import run_data, run_splits
 from train.perturbations import LOOSE, NOISE, SPELLINGS, Change, changed
 from train.scores import intervals, resampling_weights
 from train.tables import markdown
+from wijha.arguments import positive
 from wijha.classifier import Classifier
 from wijha.errors import InputError
 from wijha.files import write_json
@@ -33,7 +34,7 @@ def main() -> None:
     parser = command_line(__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("file", type=Path, nargs="?")
-    parser.add_argument("--rows", type=int, help="use only so many rows, spread evenly")
+    parser.add_argument("--rows", type=positive, help="use only so many rows, spread evenly")
     parser.add_argument("--seed", type=int, default=13)
     arguments = parser.parse_args()
     with one_sentence_errors():

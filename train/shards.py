@@ -49,19 +49,23 @@ def _encoded(corpora: Sequence[Path], tokenizer: PreTrainedTokenizerFast) -> Ite
 def load_blocks(folder: Path, split: str, length: int) -> np.ndarray:
     """Blocks of `length` token ids, shape (blocks, length), memory-mapped.
 
-    Raises InputError when a shard is missing or shorter than its manifest says.
+    Raises InputError when a shard is missing or shorter than its manifest says, and for a corpus too small for a block.
     """
     try:
         expected = read_json(folder / "manifest.json")["tokens"][split]
-        ids = np.memmap(folder / f"{split}.u16", dtype=np.uint16, mode="r")
+        path = folder / f"{split}.u16"
+        ids = np.memmap(path, dtype=np.uint16, mode="r") if expected else np.empty(0, np.uint16)  # no map of nothing
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"expected token shards with a manifest in {folder}, found none; delete it and rerun"
         ) from error
     if len(ids) != expected:
-        raise InputError(f"expected {expected} tokens in {folder}/{split}.u16, found {len(ids)}; delete it and rerun")
+        raise InputError(f"expected {expected} tokens in {path}, found {len(ids)}; delete it and rerun")
     if len(ids) < length:
-        raise InputError(f"expected at least {length} tokens of {split} text, got {len(ids)}; give a larger corpus")
+        raise InputError(
+            f"expected at least {length} tokens of {split} text, got {len(ids)}; give a larger corpus, delete {folder} "
+            "and rerun"
+        )
     return ids[: len(ids) // length * length].reshape(-1, length)
 
 

@@ -18,11 +18,11 @@ from tqdm import tqdm
 
 from train.command import command_line, one_sentence_errors
 from train.corpus.duplicates import near_pairs
-from train.data import ANNOTATED, HYDRATED, REAL_NEWS, SPLITS, WRITTEN, split_of
+from train.data import ANNOTATED, HYDRATED, REAL_NEWS, SPLITS, WRITTEN, split_of_row, story_of
 from train.evaluation import searched_words
 from train.plain_text import ANY, corpus_files, read_any
 from wijha.files import write_text
-from wijha.records import read_rows
+from wijha.records import Row, read_rows
 from wijha.text import key, normalise, sentences
 
 DOCUMENTS, LABELLED = Path("data/topical/documents.local.txt"), Path("data/topical/labelled.local.txt")
@@ -68,9 +68,13 @@ def topical(texts: Iterable[str]) -> Iterator[str]:
 def learned(files: Iterable[Path]) -> list[str]:
     """The sentences of the training split, shuffled and put together by tens, so that blocks hold several stories."""
     rows = [row for path in files for _, row in read_rows(path)]
-    texts = [str(row["text"]) for row in rows if split_of(str(row["story"])) == SPLITS[0]]
+    texts = [str(row["text"]) for row in rows if _split(row) == SPLITS[0]]
     random.Random(1).shuffle(texts)
     return [" ".join(texts[start : start + 10]) for start in range(0, len(texts), 10)]
+
+
+def _split(row: Row) -> str:
+    return split_of_row(row, story_of(row, key(str(row["text"]))))
 
 
 def candidates(corpus: Path) -> list[str]:

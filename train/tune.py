@@ -26,6 +26,7 @@ from train.command import run
 from train.config import FinetuneConfig, as_dict
 from train.finetune import finetune
 from train.tables import SCORES, markdown
+from wijha.arguments import positive
 from wijha.errors import InputError
 from wijha.files import file_sha256, read_json, write_json, write_text
 
@@ -44,7 +45,8 @@ RANGES = {
 def main() -> None:
     """Command line."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    run(__doc__, FinetuneConfig, report, trials={"type": int, "default": 20, "help": "finished trials to reach in all"})
+    trials = {"type": positive, "default": 20, "help": "finished trials to reach in all"}
+    run(__doc__, FinetuneConfig, report, trials=trials)
 
 
 def report(config: FinetuneConfig, trials: int) -> None:

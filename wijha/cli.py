@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wijha import __version__, archive, demo
+from wijha.arguments import positive
 from wijha.errors import InputError
 from wijha.runtime import RUNTIMES
 
@@ -92,14 +93,14 @@ def parser() -> argparse.ArgumentParser:
     leftover = command.add_mutually_exclusive_group()
     leftover.add_argument("--resume", action="store_true", help="go on, or do what is new after a finished job")
     leftover.add_argument("--restart", action="store_true", help="begin again, and write over what is there at the end")
-    command.add_argument("--chunk-rows", type=_positive, default=4096, help="rows a kill can lose (default: 4096)")
+    command.add_argument("--chunk-rows", type=positive, default=4096, help="rows a kill can lose (default: 4096)")
     command.add_argument(
         "--engine",
         choices=("local", "ray"),
         default="local",
         help="ray: .parquet folders on many machines (docs/cluster.md)",
     )
-    command.add_argument("--workers", type=_positive, help="model copies of --engine ray (default: 1)")
+    command.add_argument("--workers", type=positive, help="model copies of --engine ray (default: 1)")
     command.set_defaults(command=predict)
     proof = commands.add_parser(
         "verify",
@@ -140,12 +141,6 @@ def _add_files(command: argparse.ArgumentParser) -> None:
         choices=("jsonl", "csv", "parquet"),
         help="format of the output (default: by the suffix of OUT; in a folder OUT as read)",
     )
-
-
-def _positive(word: str) -> int:
-    if not word.isdigit() or int(word) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, got {word!r}")
-    return int(word)
 
 
 def predict(arguments: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 
 from train.adopt import adopt, read_stock
+from train.origin import E5_SMALL, Origin, origin_of
 from train.packed import BLOCK, MAGIC, MEMBER, Encoder, read_packed
 from wijha.errors import InputError
 
@@ -127,6 +128,17 @@ def test_a_stock_folder_gives_what_was_saved_in_it(source: Path, tmp_path: Path)
     assert isinstance(again, Encoder) and again.shape["num_hidden_layers"] == 2
     assert again.special == {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}
     assert not any(name.startswith("pooler") for name in again.weights)
+
+
+def test_whose_the_layers_are_is_noted_beside_them_and_read_again(source: Path, tmp_path: Path) -> None:
+    adopt(read_packed(source), tmp_path / "out", TEXTS, vocabulary=30, layers=2)
+    assert origin_of(tmp_path / "out") == E5_SMALL == read_stock(str(tmp_path / "out")).origin
+    (tmp_path / "out" / "origin.json").unlink()
+    assert read_stock(str(tmp_path / "out")).origin == Origin(str(tmp_path / "out"), "")
+    assert read_stock(str((tmp_path / "out").rename(tmp_path / E5_SMALL.source))).origin == E5_SMALL
+    (tmp_path / E5_SMALL.source / "origin.json").write_text('{"by": "us"}', encoding="utf-8")
+    with pytest.raises(InputError, match=r"expected source and licence in .*origin\.json, found a broken file; adopt"):
+        read_stock(str(tmp_path / E5_SMALL.source))
 
 
 def test_what_cannot_be_adopted_is_one_sentence(source: Path, encoder: Path, tmp_path: Path) -> None:

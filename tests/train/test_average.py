@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from train.average import average
 from wijha import Classifier, InputError
+from wijha.files import read_json
 
 
 @pytest.fixture
@@ -34,6 +35,15 @@ def test_the_mean_is_a_whole_model(model: Path, shifted: Path, tmp_path: Path) -
     assert run["config"]["average_of"] == [str(model), str(shifted)]
     assert {path.name for path in folder.iterdir()} == {path.name for path in model.iterdir()}
     assert Classifier.load(folder).classify("جملة")[0].labels
+
+
+def test_the_mean_of_models_of_a_pair_is_one_model(model: Path, shifted: Path, tmp_path: Path) -> None:
+    path = shifted / "metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    metrics["run"]["config"]["first"] = "runs/faster/model"
+    path.write_text(json.dumps(metrics), encoding="utf-8")
+    run = read_json(average(tmp_path / "mean", [shifted, model]) / "metrics.json")["run"]
+    assert "first" not in run["config"] and run["config"]["average_of"] == [str(shifted), str(model)]
 
 
 def test_a_model_is_not_replaced_by_its_own_mean(model: Path, tmp_path: Path) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from benchmarks import cascade, depth, inference, scaling, startup, stopping, tokenizer, training
+from train import adopt, leave_out, robustness, tune
 from train.command import one_sentence_errors
 
 
@@ -23,3 +27,40 @@ def test_errors_of_no_path_keep_their_trace() -> None:
     for error in (OSError("broken"), KeyError("x")):
         with pytest.raises(type(error)), one_sentence_errors():
             raise error
+
+
+COUNTS = [
+    (tune, "--trials"),
+    (leave_out, "--groups"),
+    (robustness, "--rows"),
+    (adopt, "--vocabulary"),
+    (adopt, "--layers"),
+    (tokenizer, "--rows"),
+    (scaling, "--rows"),
+    (startup, "--repeats"),
+    (stopping, "--repeats"),
+    (inference, "--rows"),
+    (inference, "--stock-rows"),
+    (training, "--steps"),
+    (depth, "--steps"),
+    (depth, "--rows"),
+    (cascade, "--rows"),
+]
+
+
+@pytest.mark.parametrize(("recipe", "option"), COUNTS, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize("count", ["0", "-1", "many"])
+def test_a_count_below_one_is_refused(
+    recipe: ModuleType,
+    option: str,
+    count: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["recipe", "somewhere", f"{option}={count}"])
+    with pytest.raises(SystemExit) as ended:
+        recipe.main()
+    said = f"argument {option}: expected a whole number above 0, got {count!r}"
+    assert ended.value.code == 2 and said in capsys.readouterr().err and not [*tmp_path.iterdir()]

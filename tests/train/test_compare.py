@@ -170,6 +170,23 @@ def test_a_wrong_setting_is_said_before_any_training(
         assert said in capsys.readouterr().err and not (folder / "wrong").exists()
 
 
+def test_a_variant_of_another_schema_is_refused_before_any_training(
+    config: CompareConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = config.base.parent
+    turned = SCHEMA.to_dict() | {"labels": [SCHEMA.to_dict()["labels"][place] for place in (0, 1, 3, 2)]}
+    (folder / "turned-schema.yaml").write_text(yaml.safe_dump(turned), encoding="utf-8")
+    chosen = yaml.safe_load((folder / "pair.yaml").read_text(encoding="utf-8"))
+    variants = {"plain": {}, "turned": {"schema": str(folder / "turned-schema.yaml")}}
+    (folder / "schemas.yaml").write_text(yaml.safe_dump(chosen | {"variants": variants}), encoding="utf-8")
+    monkeypatch.setattr(compare, "OUTPUT", folder / "schemas")
+    monkeypatch.setattr(compare, "finetune", lambda run: pytest.fail("trained"))
+    monkeypatch.setattr(sys, "argv", ["compare", str(folder / "schemas.yaml")])
+    with pytest.raises(SystemExit):
+        compare.main()
+    assert "found others in the schema of 'turned'" in capsys.readouterr().err and not (folder / "schemas").exists()
+
+
 def test_variants_that_are_no_settings_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     path.write_text("{base: b.yaml, evaluate: e.jsonl, variants: {one: 3}, seeds: []}", encoding="utf-8")

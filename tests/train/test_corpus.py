@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import date
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,13 +15,13 @@ import pytest
 from train.corpus.__main__ import main
 from train.corpus.agreement import agreement, compare_files, kappa
 from train.corpus.check import check
-from train.corpus.duplicates import near_pairs
+from train.corpus.duplicates import THRESHOLD, grams, near_pairs
 from train.corpus.formats import import_file, pairs
 from train.corpus.numbers import reader_agreement
-from train.corpus.parts import Sentence
+from train.corpus.parts import Sentence, read_corpus
 from train.corpus.screen import screen
 from train.corpus.tasks import export_file
-from train.data import load_examples, split_of
+from train.data import load_examples, split, split_of
 from wijha import InputError, Schema
 from wijha.records import write_rows
 from wijha.text import key
@@ -174,6 +175,7 @@ FAULTS = {
         changed(1, jerusalem_status="favor"),
         "pair-1 differs in political_settlement, jerusalem_status, not in one: challenge c1, challenge c2",
     ),
+    "split": ("written", changed(1, split="dev"), "w1: its split 'dev' is not one of train, development, test"),
     "reader": ("annotated", changed(0, readers=["nn--", "nx-"]), "the reader's code 'nx-' is not 4 of - n f a"),
 }
 
@@ -210,6 +212,22 @@ def test_held_out_real_sentences_are_refused(folder: Path, text: str, sentence: 
     assert sentence in message and "written w0" in message and "real news r1" in message
 
 
+def test_a_row_is_in_the_split_that_training_puts_it_in(folder: Path) -> None:
+    path = folder / "written.jsonl"
+    bare = [{name: value for name, value in one.items() if name != "story"} for one in read(path)]
+    bare[0] |= {"story": story_in("train"), "split": "test"}
+    bare[1] |= {"story": 0, "id": "w1"}
+    bare[2] |= {"group": story_in("development")}
+    del bare[3]["id"]
+    lines(path, bare)
+    rows = [one for one in read_corpus(folder, SCHEMA) if one.part == "written"]
+    examples = load_examples(path, SCHEMA)
+    assert [one.story for one in rows] == [example.story for example in examples]
+    splits = {example.id: name for name, part in split(examples).items() for example in part}
+    assert [one.split for one in rows] == list(map(splits.get, ("w0", "w1", "w2", "written-4")))
+    assert splits["w0"] == "test" and rows[1].story == "0" and rows[3].story == key(TEXTS[3])
+
+
 def test_a_hydrated_text_must_be_the_one_of_its_key(folder: Path) -> None:
     [one] = read(folder / "annotated.jsonl")
     lines(folder / "annotated.local.jsonl", [{**one, "text": "نص آخر تماما لا صلة له بالمفتاح"}])
@@ -218,9 +236,15 @@ def test_a_hydrated_text_must_be_the_one_of_its_key(folder: Path) -> None:
 
 def test_near_pairs_are_those_of_an_exhaustive_search() -> None:
     texts = [text.replace(text.split()[cut], "كلمة") for text in TEXTS for cut in range(6)]
-    found = list(near_pairs(texts))
-    assert all(jaccard >= 0.7 for _, _, jaccard in found)
-    assert {earlier // 6 for earlier, _, _ in found} == {later // 6 for _, later, _ in found}
+    sets = [grams(text) for text in texts]
+    measured = {
+        (earlier, later): len(sets[earlier] & sets[later]) / len(sets[earlier] | sets[later])
+        for earlier, later in combinations(range(len(texts)), 2)
+    }
+    for threshold in (0.5, THRESHOLD):
+        expected = {pair: jaccard for pair, jaccard in measured.items() if jaccard >= threshold}
+        found = list(near_pairs(texts, threshold))
+        assert 5 < len(found) < len(measured) and {(a, b): jaccard for a, b, jaccard in found} == expected
     assert list(near_pairs(["abc", "abc", "abd"])) == [(0, 1, 1.0)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
 
 from train import distill
 from train.config import FinetuneConfig
@@ -20,6 +22,8 @@ from train.finetune import finetune
 from train.losses import label_weights
 from train.model import load_tokenizer
 from wijha import Classifier, InputError, Schema
+from wijha.classifier import DOUBT, in_doubt
+from wijha.golden import unseal
 from wijha.records import read_rows, write_rows
 
 OTHER = "ناقش المجلس أمس مشروع قرار جديد"
@@ -68,17 +72,23 @@ def test_unlabelled_sentences_in_which_no_topic_can_be_are_left_out() -> None:
 
 
 def test_the_file_holds_the_mean_of_the_models(
-    config: FinetuneConfig, schema: Schema, model: Path, monkeypatch: pytest.MonkeyPatch
+    config: FinetuneConfig, schema: Schema, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    other = Path(shutil.copytree(model, tmp_path / "other"))
+    weights = load_file(model / "model.safetensors")
+    weights["classifier.weight"] *= -1
+    save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
+    unseal(other)
     monkeypatch.setattr(distill, "OUTPUT", config.distilled)
     recipe = config.output.parent / "recipe.yaml"
     kept = {"schema": str(config.schema), "data": [str(config.data[0])], "encoder": "e", "output": "o"}
     recipe.write_text(yaml.safe_dump(kept), encoding="utf-8")
-    monkeypatch.setattr(sys, "argv", ["distill", str(recipe), str(model), str(model)])
+    monkeypatch.setattr(sys, "argv", ["distill", str(recipe), str(model), str(other)])
     distill.main()
     told = read_taught(config.distilled, schema)
-    expected = Classifier.load(model).probabilities(list(told))
-    assert np.abs(np.stack(list(told.values())) - expected).max() < 1e-3
+    first, second = (Classifier.load(folder).probabilities(list(told)) for folder in (model, other))
+    assert in_doubt(first, DOUBT).all() and np.abs(first - second).max() > 0.05
+    assert np.abs(np.stack(list(told.values())) - (first + second) / 2).max() < 1e-3
 
 
 def test_what_models_said_is_kept_without_the_texts_and_stands_for_them(

@@ -247,6 +247,19 @@ def test_release_replaces_the_shipped_model(folder: Path, tmp_path: Path) -> Non
         release(tmp_path, target)
 
 
+def test_what_a_kill_left_aside_comes_back_before_anything_else(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "models" / "classifier"
+    target.mkdir(parents=True)
+    (target / "old.txt").write_text("old", encoding="utf-8")
+    target.rename(target.with_name(".classifier.old"))  # killed between the two renames
+    Path(shutil.copytree(folder, target.with_name(".classifier.part")))
+    with pytest.raises(InputError, match="expected a finished run"):
+        release(tmp_path, target)
+    assert [path.name for path in target.parent.iterdir()] == ["classifier"] and (target / "old.txt").exists()
+    release(folder, target)
+    assert [path.name for path in target.parent.iterdir()] == ["classifier"] and not (target / "old.txt").exists()
+
+
 def test_release_says_that_the_topics_change(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = Path(shutil.copytree(folder, tmp_path / "classifier"))
     release(folder, target)

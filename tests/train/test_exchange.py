@@ -80,8 +80,19 @@ def test_the_families_that_ship_speak_of_the_topics() -> None:
         ({"unless": "$nowhere"}, "is neither a regular expression nor a name in words"),
         ({"where": "ليبيا"}, "must hold where"),
         ({"also": 1}, "must hold where"),
+        ({"where": [2013]}, "2013 is neither a regular expression nor a name in words"),
+        ({"put": {"ليبيا": 5}}, "put must hold texts, each for another, got {'ليبيا': 5}"),
+        ({"put": {}}, "put must hold texts, each for another, got {}"),
     ],
 )
 def test_a_wrong_family_is_named(changed: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=f"families.libya.*{said}"):
         build(ExchangeConfig, {"words": {"calm": "هدنة"}, "families": {"libya": family(**changed)}}, "test")
+
+
+def test_a_word_that_is_no_text_is_named() -> None:
+    families = {"libya": family(where=["$number"])}
+    with pytest.raises(
+        InputError, match=r"words\.number must be a text, got 5; families\.libya: '\$number' is neither"
+    ):
+        build(ExchangeConfig, {"words": {"number": 5}, "families": families}, "test")

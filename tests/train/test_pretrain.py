@@ -15,18 +15,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoTokenizer
 
 import train.pretrain as recipe
 from train.config import PretrainConfig
 from train.embeddings import svd_embeddings
 from train.masking import WordMasker
+from train.origin import Origin, origin_of, write_origin
 from train.plain_text import read_texts
 from train.pretrain import pretrain
 from train.shards import block_batch, load_blocks, write_shards
 from train.tokenizer import train_tokenizer
 from wijha import InputError
+from wijha.manifest import write_manifest
 
 
 @pytest.fixture
@@ -251,6 +253,38 @@ def test_an_encoder_without_a_head_gets_one_that_begins_quietly(config: Pretrain
     assert len([json.loads(line) for line in (pretrain(on).parent / "log.jsonl").open()]) == 1
 
 
+def test_an_encoder_keeps_the_note_of_whose_layers_it_began_with(
+    config: PretrainConfig, encoder: Path, tmp_path: Path
+) -> None:
+    adopted, origin = Path(shutil.copytree(encoder, tmp_path / "adopted")), Origin("other", "MIT")
+    write_origin(origin, adopted)
+    first = dataclasses.replace(config, init=adopted, tokens=4 * 16)
+    pretrain(first)
+    second = dataclasses.replace(first, init=first.output / "masked_lm", output=tmp_path / "second")
+    assert origin_of(pretrain(second)) == origin and origin_of(encoder) is None
+
+
+def test_an_encoder_to_go_on_from_is_checked_before_anything_is_written(
+    config: PretrainConfig, encoder: Path, tmp_path: Path
+) -> None:
+    missing = dataclasses.replace(config, init=tmp_path / "gone")
+    with pytest.raises(InputError, match=f"expected an encoder folder at {missing.init}, found none; make it as"):
+        pretrain(missing)
+    spoilt = Path(shutil.copytree(encoder, tmp_path / "spoilt"))
+    weights = load_file(encoder / "model.safetensors")
+    weights["embeddings.LayerNorm.bias"][0] = torch.nan
+    save_file(weights, spoilt / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"expected finite weights in .*, embeddings\.LayerNorm\.bias has NaN"):
+        pretrain(dataclasses.replace(config, init=spoilt))
+    write_manifest(spoilt)
+    shutil.copy(encoder / "model.safetensors", spoilt)
+    with pytest.raises(
+        InputError, match=r"expected .*model\.safetensors as manifest\.json lists it, got other content"
+    ):
+        pretrain(dataclasses.replace(config, init=spoilt))
+    assert not config.output.exists()
+
+
 def test_another_config_is_refused(config: PretrainConfig) -> None:
     pretrain(dataclasses.replace(config, tokens=4 * 16))
     with pytest.raises(InputError, match="expected the config that started"):
@@ -277,6 +311,19 @@ def test_a_shard_cut_short_is_noticed(config: PretrainConfig) -> None:
     shard.write_bytes(shard.read_bytes()[:-20])
     with pytest.raises(InputError, match="delete it and rerun"):
         load_blocks(config.output / "shards", "train", 15)
+
+
+def test_a_corpus_without_a_held_out_document_is_called_too_small(config: PretrainConfig, tmp_path: Path) -> None:
+    small = dataclasses.replace(config, corpus=(tmp_path / "small",))
+    small.corpus[0].mkdir()
+    (small.corpus[0] / "a.txt").write_text("قال الوزير إن الحل ممكن\n" * 9, encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"expected at least 15 tokens of validation text, got 0; give a larger corpus"
+    ):
+        pretrain(small)
+    shutil.copytree(config.corpus[0], small.corpus[0], dirs_exist_ok=True)
+    shutil.rmtree(small.output / "shards")
+    assert pretrain(small).exists()
 
 
 @pytest.mark.parametrize(

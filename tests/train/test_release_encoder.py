@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from train.origin import E5_SMALL, Origin, origin_of, write_origin
 from train.release_encoder import release_encoder
 from wijha import InputError
 from wijha.manifest import check_manifest
@@ -75,9 +76,61 @@ def test_an_unfinished_run_is_refused(run: Path, tmp_path: Path) -> None:
         release_encoder([run], "a GPU", tmp_path / "encoder")
 
 
+def test_the_encoder_before_stays_until_the_new_one_is_there(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, rename = tmp_path / "models" / "encoder", Path.rename
+    target.mkdir(parents=True)
+    (target / "old").touch()
+
+    def killed(path: Path, other: Path) -> Path:
+        if path.suffix == ".part":
+            raise KeyboardInterrupt
+        return rename(path, other)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "rename", killed)
+        release_encoder([run], "a GPU", target)
+    assert (target.with_name(".encoder.old") / "old").exists()
+    with pytest.raises(InputError, match="expected a pre-training run"):
+        release_encoder([tmp_path], "a GPU", target)
+    assert [path.name for path in target.parent.iterdir()] == ["encoder"] and (target / "old").exists()
+
+
 def test_the_card_says_what_an_encoder_began_with_and_ran_on(run: Path, tmp_path: Path) -> None:
-    settings = json.loads((run / "config.json").read_text(encoding="utf-8")) | {"init": "runs/adopted"}
+    def card(**settings: object) -> str:
+        used = json.loads((run / "config.json").read_text(encoding="utf-8")) | settings
+        (run / "config.json").write_text(json.dumps(used), encoding="utf-8")
+        release_encoder([run], "a GPU", tmp_path / "encoder")
+        return (tmp_path / "encoder" / "README.md").read_text(encoding="utf-8")
+
+    assert "layers of" not in card() and "on a GPU." in card()
+    committed = json.loads((ROOT / "models" / "encoder-deep" / "config-1.json").read_text(encoding="utf-8"))
+    for noted, said in (
+        (None, "multilingual-e5-small (Wang et al. 2024, MIT; before that"),  # of a run before encoders noted it
+        (E5_SMALL, "multilingual-e5-small (Wang et al. 2024, MIT; before that"),
+        (Origin("other", "Somebody, CC0"), "other (Somebody, CC0)"),
+        (Origin("other", ""), "other (no licence named)"),
+    ):
+        if noted:
+            write_origin(noted, run / "encoder")
+        made = card(init="runs/other" if noted else committed["init"])
+        assert f"with layers of {said}" in made and "`mean_layer: true`" in made
+    assert origin_of(ROOT / "models" / "encoder-deep") == E5_SMALL
+
+
+@pytest.mark.parametrize(
+    ("corpus", "described"),
+    [("../shared/corpus", True), (["../shared/corpus", "data/topical"], True), (["mine"], False)],
+)
+def test_the_card_describes_the_corpus_that_was_read_and_no_other(
+    run: Path, tmp_path: Path, corpus: object, described: bool
+) -> None:
+    settings = json.loads((run / "config.json").read_text(encoding="utf-8")) | {"corpus": corpus}
     (run / "config.json").write_text(json.dumps(settings), encoding="utf-8")
     release_encoder([run], "a GPU", tmp_path / "encoder")
     card = (tmp_path / "encoder" / "README.md").read_text(encoding="utf-8")
-    assert "multilingual-e5-small" in card and "mean_layer: true" in card and "on a GPU." in card
+    for sentence in ("32 M words of public collections", "Little text after 2013-2017", "news and encyclopaedia text"):
+        assert (sentence in card) == described, sentence
+    named = [corpus] if isinstance(corpus, str) else corpus
+    assert f"| 1 | {', '.join(named)} | " in card and "\n\n\n" not in card

@@ -53,6 +53,20 @@ def test_what_a_model_learns_is_read_before_and_nothing_else(tmp_path: Path) -> 
     assert [len(line.split()) for line in lines[:-1]] == [20] * (len(lines) - 1)
 
 
+def test_a_split_column_and_rows_without_a_story_are_read_as_training_reads_them(tmp_path: Path) -> None:
+    rows = [
+        {"text": "أولى", "split": "train", "story": "story-3"},
+        {"text": "ثانية", "split": "test", "story": "story-1"},
+        {"text": "ثالثة", "group": "story-1", "split": ""},
+        *({"text": f"جملة {number}"} for number in range(20)),
+    ]
+    write_rows(iter(rows), tmp_path / "rows.jsonl")
+    bare = {row["text"] for row in rows[3:] if split_of(key(row["text"])) == "train"}
+    found = " ".join([*learned([tmp_path / "rows.jsonl"]), ""])
+    assert "أولى" in found and "ثالثة" in found and "ثانية" not in found
+    assert {row["text"] for row in rows[3:] if f"{row['text']} " in found} == bare
+
+
 def test_near_copies_of_the_validation_news_stay_out(tmp_path: Path) -> None:
     real = tmp_path / "real.jsonl"
     real.write_text(json.dumps({"text": WANTED}) + "\n", encoding="utf-8")

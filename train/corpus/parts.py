@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from train.data import split_of
+from train.data import first_filled, split_of_row, story_of
 from wijha.errors import InputError
 from wijha.records import Row, read_rows
 from wijha.schema import Schema
@@ -15,6 +15,8 @@ from wijha.text import key
 
 PARTS = ("written", "challenge", "annotated")
 REAL = "real news"
+APART = ("challenge", REAL)
+"""Parts that are in no split."""
 _HYDRATED = "annotated.local.jsonl"
 
 
@@ -35,7 +37,7 @@ class Sentence:
     @property
     def split(self) -> str:
         """Where a run puts it; the challenge and the real news are kept apart from every split."""
-        return self.part if self.part in ("challenge", REAL) else split_of(self.story)
+        return self.part if self.part in APART else split_of_row(self.fields, self.story)
 
     @property
     def name(self) -> str:
@@ -74,15 +76,15 @@ def _hydrated(path: Path) -> dict[str, str]:
 
 def _sentence(row: Row, name: str, part: str, schema: Schema, texts: dict[str, str]) -> Sentence:
     text = texts.get(str(row.get("key"))) if part == "annotated" else str(row.get("text") or "")
-    id_ = str(row.get("id") or row.get("key") or name)
+    own = str(first_filled(row.get("key"), key(text or "")))
     known = {"id", "key", "text", "story", "readers", *schema.topic_names}
     return Sentence(
-        id=id_,
+        id=str(first_filled(row.get("id"), row.get("key"), name)),
         part=part,
-        key=str(row.get("key") or key(text or "")),
+        key=own,
         text=text,
         labels={topic: row.get(topic) for topic in schema.topic_names},
-        story=str(row.get("story") or row.get("group") or id_),
+        story=story_of(row, own),
         readers=tuple(str(code) for code in row.get("readers") or () if code),
         fields={name: value for name, value in row.items() if name not in known},
     )

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from train.corpus.duplicates import near_pairs
-from train.corpus.parts import REAL, Sentence
+from train.corpus.parts import APART, REAL, Sentence
+from train.data import SPLITS
 from wijha.errors import InputError
 from wijha.schema import Schema
 from wijha.text import key
@@ -37,6 +38,7 @@ def all_problems(corpus: Sequence[Sentence], real: Sequence[Sentence], schema: S
             wrong_texts(corpus),
             exact_duplicates([*corpus, *real]),
             near_duplicates([*corpus, *real]),
+            wrong_splits(corpus),
             shared_stories(corpus),
             wrong_pairs(corpus, schema),
         )
@@ -123,6 +125,13 @@ def near_duplicates(sentences: Iterable[Sentence]) -> Iterator[str]:
         a, b = rows[earlier], rows[later]
         if a.split != b.split and a.key != b.key:
             yield f"nearly the same sentence ({jaccard:.2f}): {a.name} ({a.split}), {b.name} ({b.split})"
+
+
+def wrong_splits(corpus: Iterable[Sentence]) -> Iterator[str]:
+    """Splits that are none of ours."""
+    for row in corpus:
+        if row.part not in APART and row.split not in SPLITS:
+            yield f"{row.name}: its split {row.split!r} is not one of {', '.join(SPLITS)}"
 
 
 def shared_stories(corpus: Iterable[Sentence]) -> Iterator[str]:
