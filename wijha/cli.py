@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wijha import __version__, archive, demo
-from wijha.errors import InputError
+from wijha.errors import InputError, told
 from wijha.runtime import RUNTIMES
 
 if TYPE_CHECKING:
@@ -66,11 +66,13 @@ def main(words: list[str] | None = None) -> int:
     arguments = parser().parse_args(words)
     try:
         return int(arguments.command(arguments) or 0)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except BrokenPipeError:
         return 0
+    except (InputError, OSError) as error:
+        if not (sentence := told(error)):
+            raise
+        print(f"error: {sentence}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
 
