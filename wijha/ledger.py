@@ -7,7 +7,6 @@ chunks of inputs that are no longer as they were.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from wijha.errors import InputError
-from wijha.files import create, read_json, sync, write_json, write_text
+from wijha.files import DISK_IS_FULL, create, read_json, sync, write_json, write_text
 
 _PART = re.compile(r"\d{8,}\.(part|quarantine)(\.tmp)?")  # what `add` writes
 
@@ -36,7 +35,7 @@ def writing(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in DISK_IS_FULL:
             found = "expected room on the disk for {}, found none; free some"
         else:
             found = f"expected to write {{}}, got: {error.strerror or error}; mend that"
