@@ -18,7 +18,7 @@ from benchmarks.common import ROOT, model_argument, named, report, texts
 from train.command import command_line, one_sentence_errors
 from wijha.classifier import read_settings
 from wijha.errors import InputError
-from wijha.records import write_rows
+from wijha.writing import write_rows
 
 ROWS = 200_000
 _SIGNALS = {"SIGTERM": signal.SIGTERM, "Ctrl-C (SIGINT)": signal.SIGINT}

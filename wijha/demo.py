@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from wijha.errors import InputError
 from wijha.extras import need
-from wijha.records import read_rows, write_rows
+from wijha.records import read_rows
 from wijha.signals import handled
 from wijha.text import sentences
+from wijha.writing import write_rows
 
 if TYPE_CHECKING:
     from wijha.classifier import Classifier, Prediction

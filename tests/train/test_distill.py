@@ -20,7 +20,8 @@ from train.finetune import finetune
 from train.losses import label_weights
 from train.model import load_tokenizer
 from wijha import Classifier, InputError, Schema
-from wijha.records import read_rows, write_rows
+from wijha.records import read_rows
+from wijha.writing import write_rows
 
 OTHER = "ناقش المجلس أمس مشروع قرار جديد"
 

@@ -32,7 +32,8 @@ from wijha.cli import main
 from wijha.ledger import Ledger
 from wijha.manifest import write_manifest
 from wijha.predict import computed
-from wijha.records import read_rows, write_rows
+from wijha.records import read_rows
+from wijha.writing import write_rows
 
 ROWS, CHUNK = 160, 8
 SERVER = multiprocessing.get_context("forkserver")
