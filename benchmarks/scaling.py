@@ -19,8 +19,8 @@ from train.command import command_line, one_sentence_errors
 from wijha.arguments import positive
 from wijha.classifier import read_settings
 from wijha.files import read_json
-from wijha.records import write_rows
 from wijha.tokenizer import TextEncoder
+from wijha.writing import write_rows
 
 _PEAK = """import time, torch
 kind = torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32

@@ -19,7 +19,7 @@ from train.command import command_line, one_sentence_errors
 from wijha.arguments import positive
 from wijha.classifier import read_settings
 from wijha.errors import InputError
-from wijha.records import write_rows
+from wijha.writing import write_rows
 
 ROWS = 200_000
 _SIGNALS = {"SIGTERM": signal.SIGTERM, "Ctrl-C (SIGINT)": signal.SIGINT}

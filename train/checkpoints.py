@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,13 +12,12 @@ from typing import Any
 from safetensors import SafetensorError
 
 from wijha.errors import InputError
-from wijha.files import file_sha256, read_json, write_json
+from wijha.files import DISK_IS_FULL, file_sha256, read_json, write_json
 
 MANIFEST = "manifest.json"
 _STATE = "trainer_state.json"
 _NAME, _PASSED_OVER = "checkpoint-", "passed-over-checkpoint-"  # and the step
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # EFBIG: a limit on the size of files
-_FULL_SIGNS = (*map(os.strerror, _FULL), "PytorchStreamWriter failed", "file write failed", "unexpected pos")
+_FULL_SIGNS = (*map(os.strerror, DISK_IS_FULL), "PytorchStreamWriter failed", "file write failed", "unexpected pos")
 
 
 def write_manifest(checkpoint: Path) -> None:
@@ -125,7 +123,7 @@ def room_for(folder: Path, what: str) -> Iterator[None]:
 def _disk_is_full(error: BaseException | None) -> bool:
     """Torch and safetensors give the reason as text only, or in the error that theirs came from."""
     while error is not None:
-        if getattr(error, "errno", None) in _FULL or any(sign in str(error) for sign in _FULL_SIGNS):
+        if getattr(error, "errno", None) in DISK_IS_FULL or any(sign in str(error) for sign in _FULL_SIGNS):
             return True
         error = error.__cause__ or error.__context__
     return False

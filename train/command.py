@@ -14,7 +14,7 @@ from accelerate import PartialState
 from transformers.utils import logging
 
 from train.config import Config, load_config
-from wijha.errors import InputError
+from wijha.errors import InputError, told
 
 
 def run(description: str | None, kind: type[Config], recipe: Callable[..., Any], **options: Mapping[str, Any]) -> None:
@@ -74,9 +74,6 @@ class one_sentence_errors:  # noqa: N801
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError) and isinstance(error.filename, str | Path):
-            reason = f"expected to read or write {error.filename}, got: {error.strerror}"
-            error = InputError(f"{reason}; name another path, or mend this one and run the command again")
-        if isinstance(error, InputError):
-            print(f"error: {error}", file=sys.stderr)
+        if sentence := told(error):
+            print(f"error: {sentence}", file=sys.stderr)
             raise SystemExit(2) from None

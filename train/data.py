@@ -12,9 +12,10 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from wijha.errors import InputError
-from wijha.records import Row, read_rows
+from wijha.records import read_rows
 from wijha.schema import Schema
 from wijha.text import key
+from wijha.writing import Row
 
 UNLABELLED = -100  # what cross_entropy leaves out
 SPLITS = ("train", "development", "test")

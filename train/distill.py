@@ -32,9 +32,10 @@ from train.data import UNLABELLED, Example, label_numbers, load_examples, split,
 from wijha.batching import windows
 from wijha.classifier import Classifier, in_doubt
 from wijha.errors import InputError
-from wijha.records import read_rows, write_rows
+from wijha.records import read_rows
 from wijha.schema import Schema
 from wijha.text import key
+from wijha.writing import write_rows
 
 OUTPUT = Path("data/distilled.local.jsonl")
 DOUBT = 0.02

@@ -21,8 +21,9 @@ from train.command import command_line, one_sentence_errors
 from train.data import ANNOTATED, HYDRATED
 from train.plain_text import ANY, LETTERS, corpus_files, read_any
 from wijha.errors import InputError
-from wijha.records import read_rows, write_rows
+from wijha.records import read_rows
 from wijha.text import key, sentences
+from wijha.writing import write_rows
 
 
 def main() -> None:

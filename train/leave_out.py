@@ -26,8 +26,9 @@ from train.tables import HEADLINE, between, markdown
 from wijha.arguments import positive
 from wijha.errors import InputError
 from wijha.files import write_json
-from wijha.records import Row, read_rows, write_rows
+from wijha.records import read_rows
 from wijha.schema import Schema
+from wijha.writing import Row, write_rows
 
 OUTPUT, RESULTS = Path("runs/leave-out"), Path("configs/results/leave-out")
 _YEARS = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")

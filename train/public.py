@@ -18,8 +18,8 @@ from typing import Any
 from train.command import command_line, one_sentence_errors
 from train.data import split_of
 from wijha.errors import InputError
-from wijha.records import write_rows
 from wijha.text import key
+from wijha.writing import write_rows
 
 OUTPUT = Path("data/public")
 _TARGETS = {

@@ -22,8 +22,9 @@ from train.data import ANNOTATED, HYDRATED, REAL_NEWS, SPLITS, WRITTEN, split_of
 from train.evaluation import searched_words
 from train.plain_text import ANY, corpus_files, read_any
 from wijha.files import write_text
-from wijha.records import Row, read_rows
+from wijha.records import read_rows
 from wijha.text import key, normalise, sentences
+from wijha.writing import Row
 
 DOCUMENTS, LABELLED = Path("data/topical/documents.local.txt"), Path("data/topical/labelled.local.txt")
 SENTENCES = Path("data/unread.local.txt")

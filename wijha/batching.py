@@ -11,7 +11,6 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 WINDOW = 4_096
-TOKENS_PER_BATCH = 4_096
 
 
 def windows(items: Iterable[Item], size: int = WINDOW) -> Iterator[list[Item]]:
@@ -21,7 +20,7 @@ def windows(items: Iterable[Item], size: int = WINDOW) -> Iterator[list[Item]]:
         yield window
 
 
-def batches(lengths: Sequence[int], tokens: int = TOKENS_PER_BATCH, step: int = 0) -> Iterator[list[int]]:
+def batches(lengths: Sequence[int], tokens: int, step: int) -> Iterator[list[int]]:
     """Indices in batches of like length whose padded size stays within `tokens` (a longer item goes alone).
 
     With `step`, a batch holds only items whose length is the same when rounded up to a multiple of it.
@@ -42,9 +41,9 @@ def map_batched(
     items: Sequence[Item],
     lengths: Sequence[int],
     compute: Callable[[list[Item]], Iterable[Result]],
-    tokens: int = TOKENS_PER_BATCH,
-    step: int = 0,
-    workers: int = 1,
+    tokens: int,
+    step: int,
+    workers: int,
 ) -> list[Result]:
     """`compute` over batches of like length; one result an item, in the order of the items.
 

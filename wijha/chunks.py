@@ -10,9 +10,9 @@ from typing import Any
 
 from wijha.batching import WINDOW
 from wijha.errors import InputError
-from wijha.records import Fault, Record, Row, records, suffix_of
+from wijha.records import Fault, Record, records, suffix_of
 from wijha.text import normalise, sentences
-from wijha.writing import LONGEST
+from wijha.writing import LONGEST, Row
 
 _NAMES_SHOWN = 10
 _NAME_LENGTH = 30

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from wijha import __version__, archive, demo
 from wijha.arguments import positive
-from wijha.errors import InputError
+from wijha.batching import WINDOW
+from wijha.errors import InputError, told
 from wijha.runtime import RUNTIMES
 
 if TYPE_CHECKING:
@@ -67,11 +68,13 @@ def main(words: list[str] | None = None) -> int:
     arguments = parser().parse_args(words)
     try:
         return int(arguments.command(arguments) or 0)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except BrokenPipeError:
         return 0
+    except (InputError, OSError) as error:
+        if not (sentence := told(error)):
+            raise
+        print(f"error: {sentence}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
 
@@ -93,7 +96,9 @@ def parser() -> argparse.ArgumentParser:
     leftover = command.add_mutually_exclusive_group()
     leftover.add_argument("--resume", action="store_true", help="go on, or do what is new after a finished job")
     leftover.add_argument("--restart", action="store_true", help="begin again, and write over what is there at the end")
-    command.add_argument("--chunk-rows", type=positive, default=4096, help="rows a kill can lose (default: 4096)")
+    command.add_argument(
+        "--chunk-rows", type=positive, help=f"rows of a chunk, of which a kill can lose three (default: {WINDOW})"
+    )
     command.add_argument(
         "--engine",
         choices=("local", "ray"),
@@ -170,7 +175,7 @@ def _predict(arguments: argparse.Namespace) -> None:
     if arguments.workers:
         raise InputError("expected no --workers with --engine local, which uses every core, found it; drop it")
     classifier = Classifier.load(arguments.model, runtime=arguments.runtime)
-    options = Options(arguments.text_column, arguments.articles, arguments.strict, arguments.chunk_rows)
+    options = Options(arguments.text_column, arguments.articles, arguments.strict, arguments.chunk_rows or WINDOW)
     pairs, places = _paired(arguments)
     passed_over = left_out(arguments.sources, places.out)
     counts = run(pairs, places, classifier, options, arguments.resume, arguments.restart)

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from wijha.errors import InputError
 from wijha.extras import need
-from wijha.records import read_rows, write_rows
+from wijha.records import read_rows
 from wijha.signals import handled
 from wijha.text import sentences
+from wijha.writing import write_rows
 
 if TYPE_CHECKING:
     from wijha.classifier import Classifier, Prediction
@@ -45,9 +46,17 @@ def add_parser(commands: Any) -> None:
     """Add `demo` to the command line's subcommands."""
     command = commands.add_parser("demo", help="a page to try a model on", description="A page to try a model on.")
     command.add_argument("--model", type=Path, help="a model folder (default: the one that ships)")
-    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    command.add_argument(
+        "--host", type=_host, default="127.0.0.1", help="address to listen on (default: this machine only)"
+    )
     command.add_argument("--port", type=_port, default=7860, help="port to listen on (default: 7860)")
     command.set_defaults(command=demo)
+
+
+def _host(word: str) -> str:
+    if ":" in word:  # Gradio makes an address without brackets of it
+        raise argparse.ArgumentTypeError(f"expected a name or an IPv4 address, got {word!r}; use 127.0.0.1 or 0.0.0.0")
+    return word
 
 
 def _port(word: str) -> int:

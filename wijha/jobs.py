@@ -27,10 +27,10 @@ from wijha.ledger import Entry, Ledger, UnfinishedError, writing
 from wijha.paths import Pair, Places
 from wijha.predict import added_columns, computed, named
 from wijha.receipt import Kept, Receipt, Rows, total
-from wijha.records import Row, row_count, suffix_of
+from wijha.records import row_count, suffix_of
 from wijha.signals import handled
 from wijha.surplus import check_free, check_unlinked
-from wijha.writing import encode, without_rows
+from wijha.writing import Row, encode, without_rows
 
 States = dict[Pair, dict[str, Any]]  # the inputs in order, each as it was when the job began
 

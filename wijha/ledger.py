@@ -7,7 +7,6 @@ chunks of inputs that are no longer as they were.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from wijha.errors import InputError
-from wijha.files import create, read_json, sync, write_json, write_text
+from wijha.files import DISK_IS_FULL, create, read_json, sync, write_json, write_text
 
 _PART = re.compile(r"\d{8,}\.(part|quarantine)(\.tmp)?")  # what `add` writes
 
@@ -36,7 +35,7 @@ def writing(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in DISK_IS_FULL:
             found = "expected room on the disk for {}, found none; free some"
         else:
             found = f"expected to write {{}}, got: {error.strerror or error}; mend that"
@@ -92,15 +91,31 @@ class Ledger:
 
     def hold(self) -> None:
         """Take the lock. Raises InputError when another process has it."""
+        self._lock = self._locked()
+        while not self._held:  # a job that ended meanwhile had locked the same file, and has removed it
+            removed, self._lock = self._lock, self._locked()
+            os.close(removed)
+
+    def _locked(self) -> int:
+        """A descriptor of the file `lock` that no other holds."""
         self.folder.mkdir(parents=True, exist_ok=True)
         sync(self.folder.parent)
-        self._lock = _without_link(self.folder / "lock", os.O_WRONLY | os.O_CREAT)
+        lock = _without_link(self.folder / "lock", os.O_WRONLY | os.O_CREAT)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            os.close(self._lock)
-            self._lock = None
+            os.close(lock)
             raise InputError(f"expected {self.folder} at rest, another process works on it; wait for it") from error
+        return lock
+
+    @property
+    def _held(self) -> bool:
+        """Whether the file that is locked is the one in the folder, which others find."""
+        try:
+            found = os.stat(self.folder / "lock", follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return self._lock is not None and os.path.samestat(os.fstat(self._lock), found)
 
     def open(self, identity: dict[str, Any], resume: bool, kept: Collection[str] = ()) -> None:
         """Begin a job, or go on with an unfinished one: the chunks of each input that is as it was stay.
@@ -227,11 +242,11 @@ class Ledger:
             path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of the lock; a folder without a job goes too."""
+        """Let go of the lock; a folder without a job goes too, unless another process has begun one there."""
         if self._lock is None:
             return
-        if not self.unfinished:
-            with suppress(OSError):
+        with suppress(OSError):
+            if self._held and not self.unfinished:
                 self.remove()
         os.close(self._lock)
         self._lock = None

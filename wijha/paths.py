@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 from collections import Counter, deque
@@ -69,6 +70,7 @@ def pair_up(sources: Sequence[str], out: Path, form: str | None = None, folder: 
     output or one would leave the folder.
     """
     _check_length(out, Places(out).job, temporary(Places(out).quarantine))
+    _check_links(out)
     found = [_expand(source, out) for source in sources]
     files = _once(file for _, _, several in found for file in several)
     if len(files) == 1 and not any(several for several, _, _ in found) and not out.is_dir() and not folder:
@@ -126,11 +128,17 @@ def _once(files: Iterable[Path]) -> list[Path]:
     """Each file once, rather without a link in its name."""
     found = dict[Path, Path]()
     for file in files:
-        real = file.resolve()
+        real = _real(file)
         other = found.setdefault(real, file)
         if other is not file and _links(file) < _links(other):
             found[real] = file
     return list(found.values())
+
+
+def _real(path: Path) -> Path:
+    """A path without links in it."""
+    _check_links(path)
+    return path.resolve()
 
 
 def _links(path: Path) -> int:
@@ -145,7 +153,7 @@ def _expand(source: str, out: Path) -> tuple[bool, Path, list[Path]]:
         suffix_of(names[0])
         return False, root, names
     files = sorted(name for name in names if _is_input(name, root, Path(os.path.abspath(out))))
-    if not files and root.resolve().is_relative_to(out.resolve()):
+    if not files and _real(root).is_relative_to(_real(out)):
         raise InputError(f"expected inputs outside of OUT, found {source} in {out}; name another OUT")
     if not files:
         raise InputError(f"expected {', '.join(SUFFIXES)} files in {source}, found none; check the path")
@@ -180,10 +188,10 @@ def _below(root: Path, out: Path) -> list[Path]:
     Hidden folders and OUT are passed over. Raises InputError where a folder cannot be read.
     """
     files, folders, links = list[Path](), [root], deque[Path]()
-    seen = {out.resolve(), Places(out).job.resolve()} - {root.resolve()}
+    seen = {_real(out), _real(Places(out).job)} - {_real(root)}
     while folders or links:
         folder = folders.pop() if folders else links.popleft()
-        if (real := folder.resolve()) in seen:
+        if (real := _real(folder)) in seen:
             continue
         seen.add(real)
         for path in _listed(folder):
@@ -217,7 +225,7 @@ def _mirrored(source: Path, root: Path, out: Path, form: str | None) -> Pair:
     plain = name.with_suffix("") if packing_of(name) else name
     suffix = f".{form}" if form else suffix_of(source)
     target = out / plain.with_suffix(".jsonl" if suffix == ".txt" else suffix)
-    if not target.parent.resolve().is_relative_to(out.resolve()):
+    if not _real(target.parent).is_relative_to(_real(out)):
         raise InputError(f"expected outputs inside {out}, found a link out of it at {target.parent}; remove the link")
     return Pair(str(name), source, target)
 
@@ -226,15 +234,15 @@ def _check(pairs: Sequence[Pair], out: Path) -> None:
     inputs = f"{len(pairs)} inputs" if len(pairs) > 1 else "a folder or glob"
     if pairs[0].target != out and (out.is_file() or form_of(out) in SUFFIXES):
         raise InputError(f"expected a folder as output of {inputs}, or of an OUT that ends in /, got {out}; name one")
-    sources, targets, places = {pair.source.resolve() for pair in pairs}, dict[Path, Pair](), Places(out)
+    sources, targets, places = {_real(pair.source) for pair in pairs}, dict[Path, Pair](), Places(out)
     for path in (places.quarantine, places.job):
-        if any(source.is_relative_to(path.resolve()) for source in sources):
+        if any(source.is_relative_to(_real(path)) for source in sources):
             raise InputError(f"expected other inputs than what a job writes, found {path}; name another OUT")
     for pair in pairs:
         _check_text(pair.source)
         _check_text(pair.target)
         _check_length(pair.target, temporary(pair.target))
-        if pair.target.resolve() in sources:
+        if _real(pair.target) in sources:
             raise InputError(f"expected an output other than the input {pair.target}; name another")
         other = targets.setdefault(pair.target, pair)
         if other is not pair:
@@ -250,6 +258,15 @@ def _check_length(path: Path, *written: Path) -> None:
         raise InputError(
             f"expected names of at most {_NAME_BYTES} bytes, found {longest} for what is written to {path}; shorten it"
         )
+
+
+def _check_links(path: Path) -> None:
+    """Raises InputError when the links in a path lead in a circle."""
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise InputError(f"expected links that lead somewhere, found a circle at {path}; remove it") from error
 
 
 def _check_text(path: Path) -> None:

@@ -11,8 +11,8 @@ import pyarrow as pa
 from wijha.batching import windows
 from wijha.chunks import text_fault
 from wijha.classifier import Classifier, Read
-from wijha.records import Row
 from wijha.schema import Schema
+from wijha.writing import Row
 
 
 def added_columns(schema: Schema) -> list[str]:

@@ -28,7 +28,7 @@ from wijha.predict import added_columns, classify_table
 from wijha.records import SUFFIXES, check_names, form_of, suffix_of
 
 _ROWS_A_BATCH = 4_096
-_LOCAL_ONLY = ("articles", "strict", "resume", "restart", "format")
+_LOCAL_ONLY = ("articles", "strict", "resume", "restart", "format", "chunk_rows")
 
 
 class Worker:
@@ -116,7 +116,8 @@ def _start(ray: Any, workers: int) -> None:
 def _sources(arguments: Namespace, out: Path) -> tuple[dict[Path, list[str]], Path]:
     """The input files, checked, with their columns; and the folder below which their paths tell partitions."""
     if given := [name for name in _LOCAL_ONLY if getattr(arguments, name)]:
-        raise InputError(f"expected no --{given[0]} with --engine ray, found it; use --engine local for it")
+        option = given[0].replace("_", "-")
+        raise InputError(f"expected no --{option} with --engine ray, found it; use --engine local for it")
     if form_of(out) in SUFFIXES:
         raise InputError(f"expected a folder as output of --engine ray, got {arguments.target}; name a folder")
     if out.exists():

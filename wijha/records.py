@@ -19,9 +19,7 @@ import pyarrow.parquet as pq
 
 from wijha.errors import InputError
 from wijha.unpacking import XzStreams
-from wijha.writing import Row, defuse, write_rows
-
-__all__ = ["Fault", "Record", "Row", "defuse", "read_rows", "records", "row_count", "suffix_of", "write_rows"]
+from wijha.writing import Row
 
 SUFFIXES = (".txt", ".jsonl", ".csv", ".parquet")
 COMPRESSED = (".gz", ".xz", ".zst")

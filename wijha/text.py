@@ -30,8 +30,9 @@ _END = re.compile(
     # quotes, before a space or glued to the next Arabic word. Decimals have neither.
     "(?<![.\u2026])[.\u06d4](?![.\u2026])[\"'\u00bb\u201d\u2019)\\]]*(?=\\s|[\u0621-\u064a])"
     # Exclamation and question marks, before a space (a quoted question goes on).
-    "|[!?\u061f]+(?=\\s)"
+    "|(?<![!?\u061f])[!?\u061f]+(?=\\s)"
 )
+_SHORT = 4  # letters; a stop between a shorter word and the next one ends nothing
 # What may stand before a full stop that ends nothing: one letter (an initial, a title),
 # letters joined by stops, a list number at the very start.
 _ABBREVIATION = re.compile(r"(?:^|[\s(\"«“])[^\W\d_]\u0640?(?:\.[^\W\d_]\u0640?)*$")
@@ -54,16 +55,24 @@ def sentences(text: str) -> list[str]:
     """Every piece of a document, in order, stripped of spaces and bullets at its edges."""
     pieces = []
     for line in _LINE.split(text):
-        start = 0
+        start = seen = 0  # where the piece begins, and how far it was looked at: no sign is looked at for every stop
         for end in _END.finditer(line):
-            before = line[start : end.start()]
-            glued = line[end.end() : end.end() + 1].strip() != ""
-            last = before.split()[-1:] or [""]
-            if _ABBREVIATION.search(before) or _LIST_NUMBER.match(before):
-                continue
-            if glued and len(last[0]) < 4:
+            before = line[seen : end.start()]
+            abbreviated = _ABBREVIATION.search(before) is not None
+            listed = seen == start and _LIST_NUMBER.match(before) is not None
+            if abbreviated or listed or _glued_to_a_short_word(line, max(start, seen - _SHORT), end):
+                # Letters behind the stop of an abbreviation go on with it; behind any other they begin nothing.
+                seen = end.start() + (abbreviated and end[0][0] == ".")
                 continue
             pieces.append(line[start : end.end()])
-            start = end.end()
+            start = seen = end.end()
         pieces.append(line[start:])
     return [piece for piece in (p.strip(_EDGE) for p in pieces) if piece]
+
+
+def _glued_to_a_short_word(line: str, start: int, end: re.Match[str]) -> bool:
+    """Whether no space follows a stop, and the last word from `start` on is short."""
+    if not line[end.end() : end.end() + 1].strip():
+        return False
+    words = line[start : end.start()].split()
+    return not words or len(words[-1]) < _SHORT

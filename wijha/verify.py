@@ -18,9 +18,9 @@ from wijha.jobs import Counts
 from wijha.ledger import Ledger
 from wijha.paths import Pair, Places
 from wijha.receipt import Receipt
-from wijha.records import Row, read_rows, records
+from wijha.records import read_rows, records
 from wijha.surplus import check_outputs
-from wijha.writing import as_cell, as_text, finite
+from wijha.writing import Row, as_cell, as_text, finite
 
 _END: Any = None
 _AGAIN = "run wijha predict again with --restart"

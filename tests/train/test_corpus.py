@@ -23,8 +23,8 @@ from train.corpus.screen import screen
 from train.corpus.tasks import export_file
 from train.data import load_examples, split, split_of
 from wijha import InputError, Schema
-from wijha.records import write_rows
 from wijha.text import key
+from wijha.writing import write_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = Schema.from_yaml(ROOT / "configs" / "schema.yaml")

@@ -24,7 +24,8 @@ from train.model import load_tokenizer
 from wijha import Classifier, InputError, Schema
 from wijha.classifier import DOUBT, in_doubt
 from wijha.golden import unseal
-from wijha.records import read_rows, write_rows
+from wijha.records import read_rows
+from wijha.writing import write_rows
 
 OTHER = "ناقش المجلس أمس مشروع قرار جديد"
 

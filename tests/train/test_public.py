@@ -9,7 +9,7 @@ import pytest
 from train.data import load_examples, split
 from train.public import ans, mawqif
 from wijha import InputError, Schema
-from wijha.records import write_rows
+from wijha.writing import write_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 

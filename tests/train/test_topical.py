@@ -10,8 +10,8 @@ import pytest
 from train import topical
 from train.data import split_of
 from train.topical import candidates, learned, unseen
-from wijha.records import write_rows
 from wijha.text import key
+from wijha.writing import write_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 WANTED = "أكد المبعوث الأممي إلى سوريا أن الحل سياسي"

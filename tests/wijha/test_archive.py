@@ -21,8 +21,8 @@ from benchmarks.common import measured
 from wijha import InputError, Schema, archive, archive_query
 from wijha.archive_query import Selection, read_archive
 from wijha.cli import main
-from wijha.records import write_rows
 from wijha.schema import Topic
+from wijha.writing import write_rows
 
 pytest.importorskip("duckdb", reason='wijha report needs duckdb: pip install "wijha[report]"')
 

@@ -12,29 +12,25 @@ from wijha.batching import batches, map_batched, windows
 @pytest.mark.parametrize("seed", range(5))
 def test_every_index_once_and_within_budget(seed: int) -> None:
     lengths = [random.Random(seed).randint(1, 80) for _ in range(500)]
-    made = list(batches(lengths, tokens=256))
+    made = list(batches(lengths, tokens=256, step=0))
     assert sorted(index for batch in made for index in batch) == list(range(500))
     assert all(max(lengths[i] for i in batch) * len(batch) <= 256 for batch in made)
 
 
 def test_an_item_over_the_budget_goes_alone() -> None:
-    assert list(batches([5, 900, 5], tokens=100)) == [[1], [0, 2]]
-    assert list(batches([])) == []
+    assert list(batches([5, 900, 5], tokens=100, step=0)) == [[1], [0, 2]]
+    assert list(batches([], tokens=100, step=0)) == []
 
 
 def test_order_is_restored() -> None:
     items = ["aaa", "b", "cc", "dddd"]
-    assert map_batched(items, [len(i) for i in items], lambda batch: [i.upper() for i in batch], tokens=6) == [
-        "AAA",
-        "B",
-        "CC",
-        "DDDD",
-    ]
+    found = map_batched(items, [len(i) for i in items], lambda batch: [i.upper() for i in batch], 6, 0, 1)
+    assert found == ["AAA", "B", "CC", "DDDD"]
 
 
 def test_a_compute_that_loses_a_row_is_noticed() -> None:
     with pytest.raises(ValueError, match="zip"):
-        map_batched(["a", "b"], [1, 1], lambda batch: batch[:-1])
+        map_batched(["a", "b"], [1, 1], lambda batch: batch[:-1], 6, 0, 1)
 
 
 def test_windows_are_bounded_and_lazy() -> None:

@@ -118,6 +118,42 @@ def test_as_a_process_without_traceback(tmp_path: Path) -> None:
     assert done.stderr.startswith("error: expected a model folder") and "Traceback" not in done.stderr
 
 
+AS_ROOT = pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["predict", "in.txt", f"{'n' * 300}/out.jsonl"], "File name too long"),
+        (["verify", "in.txt", f"{'n' * 300}/out.jsonl"], "File name too long"),
+        (["report", f"{'n' * 300}.jsonl", "out.html"], "File name too long"),
+        pytest.param(["predict", "in.txt", "closed/out.jsonl"], "Permission denied", marks=AS_ROOT),
+        pytest.param(["report", "closed/out.jsonl", "out.html"], "Permission denied", marks=AS_ROOT),
+    ],
+)
+def test_a_path_that_the_system_refuses_is_one_sentence(
+    tmp_path: Path,
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    reason: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _write(tmp_path / "in.txt", TEXTS)
+    (tmp_path / "closed").mkdir(mode=0)
+    assert main([*words, *(["--model", str(model)] if words[0] == "predict" else [])]) == 2
+    path = next(word for word in words if word.startswith(("n", "closed")))
+    advice = "name another path, or mend this one and run the command again\n"
+    assert capsys.readouterr().err == f"error: expected to read or write {path}, got: {reason}; {advice}"
+
+
+def test_an_error_of_no_path_keeps_its_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wijha.archive.report", lambda arguments: os.close(7_000))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        main(["report", __file__, "out.html"])
+
+
 def test_the_package_is_the_command_too() -> None:
     done = subprocess.run([sys.executable, "-m", "wijha", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"wijha {__version__}\n"

@@ -55,6 +55,15 @@ def test_it_listens_on_this_machine_only_unless_told() -> None:
     assert parser.parse_args(["demo", "--host", "0.0.0.0"]).host == "0.0.0.0"
 
 
+def test_an_address_of_ipv6_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    demo.add_parser(parser.add_subparsers())
+    with pytest.raises(SystemExit):
+        parser.parse_args(["demo", "--host", "::1"])
+    sentence = "argument --host: expected a name or an IPv4 address, got '::1'; use 127.0.0.1 or 0.0.0.0\n"
+    assert capsys.readouterr().err.endswith(sentence)
+
+
 def test_without_gradio_the_command_is_named(tmp_path: Path) -> None:
     """In a real interpreter in which Gradio cannot be imported."""
     code = (

@@ -28,6 +28,7 @@ EXTREMES = {
     "1 MB of one letter": "ا" * (MIB // 2),
     "1 MB of marks on a letter": "ا" + "\u0651\u064b" * (MIB // 4),
     "1 MB of short words": "لا " * (MIB // 5),
+    "1 MB of initials": "أ. " * (MIB // 4),
     "half of a surrogate pair": "قال \ud83d ثم",
     "both halves apart": "\ud83d\ude00",
     "undecodable bytes": b"\xff\xfe \xe9".decode("utf-8", "surrogateescape"),

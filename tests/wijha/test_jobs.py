@@ -14,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -26,12 +27,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.common import measured
-from wijha.chunks import Options, chunks
+from wijha.chunks import Chunk, Options, chunks
 from wijha.cli import main
 from wijha.ledger import Ledger
 from wijha.manifest import write_manifest
 from wijha.predict import computed
-from wijha.records import read_rows, write_rows
+from wijha.records import read_rows
+from wijha.writing import write_rows
 
 ROWS, CHUNK = 160, 8
 SERVER = multiprocessing.get_context("forkserver")
@@ -642,6 +644,38 @@ def test_inputs_without_rows_have_outputs_without_rows(
     (folder / "b.csv").write_text("id,text\n1,\n", encoding="utf-8")
     assert main(words(folder, out, model, *more)) == 2
     assert "expected a text in" in capsys.readouterr().err
+
+
+def test_a_kill_can_lose_three_chunks_as_help_says(
+    tmp_path: Path, source: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that is read, one that is computed and one on its way to the disk."""
+    read, safe, under_way, three = 0, 0, list[int](), threading.Event()
+
+    def reading(path: Path, options: Options) -> Iterator[Chunk]:
+        nonlocal read
+        for chunk in chunks(path, options):
+            read += 1
+            under_way.append(read - safe)
+            if read == 3:
+                three.set()
+            yield chunk
+
+    def adding(*arguments: Any) -> None:
+        nonlocal safe
+        assert three.wait(60)
+        add(*arguments)
+        safe += 1
+
+    add = Ledger.add
+    monkeypatch.setattr("wijha.jobs.chunks", reading)
+    monkeypatch.setattr(Ledger, "add", adding)
+    assert main(words(source, tmp_path / "out.jsonl", model)) == 0
+    assert read == safe == ROWS // CHUNK + 1 and max(under_way) == 3
+    with pytest.raises(SystemExit):
+        main(["predict", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "rows of a chunk, of which a kill can lose three (default: 4096)" in said
 
 
 def test_only_a_few_chunks_are_in_memory(tmp_path: Path) -> None:

@@ -88,6 +88,21 @@ def test_names_that_are_too_long_are_told_before_any_work(home: Path) -> None:
         names("in", out="o" * 300)
 
 
+def test_links_that_lead_in_a_circle_are_named(home: Path) -> None:
+    put("in/a.txt", "more.txt")
+    for link in ("circle", "out.jsonl", "free.jsonl.job"):
+        Path(link).symlink_to(link)
+    for source, out, found in (
+        ("more.txt", "out.jsonl", "out.jsonl"),
+        ("in", "circle", "circle"),
+        ("more.txt", "circle/out.jsonl", "circle/out.jsonl"),
+        ("more.txt", "free.jsonl", "free.jsonl.job"),
+        ("circle/*", "out", f"{home}/circle"),
+    ):
+        with pytest.raises(InputError, match=f"^expected links that lead somewhere, found a circle at {found}; remove"):
+            names(source, out=out)
+
+
 def test_messages_about_paths_say_what_is_there(home: Path) -> None:
     put("archive/a.txt", "archive/2019/b.txt")
     for source, out, sentence in (

@@ -93,6 +93,16 @@ def test_a_column_that_the_path_gives_too_is_refused(
     assert capsys.readouterr().err == f"error: {sentence}"
 
 
+@pytest.mark.parametrize("option", ["--articles", "--strict", "--resume", "--format csv", "--chunk-rows 4096"])
+def test_an_option_of_the_local_engine_is_refused(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setattr("wijha.ray_engine._ray", lambda: None)
+    assert main(["predict", str(archive), str(tmp_path / "out"), "--engine", "ray", *option.split()]) == 2
+    sentence = f"expected no {option.split()[0]} with --engine ray, found it; use --engine local for it\n"
+    assert capsys.readouterr().err == f"error: {sentence}"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: pip install -e '.[ray]'")
 def test_sigterm_ends_with_a_sentence_and_leaves_nothing(tmp_path: Path, model: Path) -> None:
@@ -157,7 +167,6 @@ def test_without_ray_the_command_to_install_it_is_named(
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        (["--articles"], "expected no --articles with --engine ray"),
         (["--text-column", "body"], "expected a column 'body' in"),
         (["out.parquet"], "expected a folder as output of --engine ray, got out.parquet; name a folder"),
     ],
@@ -171,7 +180,7 @@ def test_what_ray_does_not_do(
 
 
 @pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: pip install -e '.[ray]'")
-def test_a_worker_that_fails_ends_in_one_sentence_and_leaves_nothing(
+def test_an_output_that_cannot_take_its_place_ends_in_one_sentence_and_leaves_nothing(
     archive: Path, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fails(*arguments: object) -> None:

@@ -30,6 +30,38 @@ def test_sentences(article: str, pieces: list[str]) -> None:
     assert sentences(article) == pieces
 
 
+@pytest.mark.parametrize(
+    ("line", "count"),
+    [
+        ("أ. " * 200_000, 1),
+        ("أ." * 200_000, 1),
+        ("1. قال أ. " + "د. " * 200_000 + "غادر الوفد. انتهى", 2),
+        (" " * 200_000 + "1. " + "أ. " * 200_000, 1),
+        ("من.ما " * 200_000, 1),
+        ("!" * 200_000 + "لا", 1),
+    ],
+    ids=["initials", "joined", "of a list", "behind spaces", "short words", "exclamation marks"],
+)
+def test_a_long_line_is_split_in_one_pass(line: str, count: int) -> None:
+    """A look back from every stop, or from every mark, to the beginning of the line took hours."""
+    assert len(sentences(line)) == count
+
+
+@pytest.mark.parametrize(
+    ("line", "pieces"),
+    [
+        ("1.أ. ب", ["1.أ.", "ب"]),
+        ("أ۔ب. ج", ["أ۔ب.", "ج"]),
+        ("أ.5. ب", ["أ.5.", "ب"]),
+        ('أ."ب. ج', ['أ."ب. ج']),
+        ("من  .ما. قال", ["من  .ما.", "قال"]),
+        ("كلمة.د.سامي", ["كلمة.", "د.سامي"]),
+    ],
+)
+def test_a_stop_is_judged_by_what_stands_before_it_in_its_sentence(line: str, pieces: list[str]) -> None:
+    assert sentences(line) == pieces
+
+
 def test_key_ignores_marks_punctuation_and_spelling_of_alef_and_yeh() -> None:
     assert key("أكّدَ «الوزير» إلى\u200fالجميع!") == key("اكد الوزير الي الجميع".replace("الي ", "الي"))
     assert key("أكد الوزير") != key("أكد السفير")

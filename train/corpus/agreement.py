@@ -10,8 +10,8 @@ from typing import Any
 from train.data import Example, load_examples
 from train.tables import markdown
 from wijha.errors import InputError
-from wijha.records import write_rows
 from wijha.schema import Schema
+from wijha.writing import write_rows
 
 Labels = Sequence[str]
 """One label a topic, in the order of the schema."""

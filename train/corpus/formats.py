@@ -10,9 +10,9 @@ from train.corpus.label_studio import Export, read_export
 from train.corpus.problems import refuse
 from train.data import filled_rows, first_filled, is_empty, stripped
 from wijha.errors import InputError
-from wijha.records import Row, write_rows
 from wijha.schema import Schema
 from wijha.text import key
+from wijha.writing import Row, write_rows
 
 _OWN = ("id", "text", "story", "outlet", "date")
 SOURCE_ID = "source_id"  # the tools number their tasks anew under `id`

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wijha.errors import InputError
-from wijha.records import Row
+from wijha.writing import Row
 
 
 class Export(NamedTuple):

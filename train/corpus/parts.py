@@ -9,9 +9,10 @@ from typing import Any
 
 from train.data import first_filled, split_of_row, story_of
 from wijha.errors import InputError
-from wijha.records import Row, read_rows
+from wijha.records import read_rows
 from wijha.schema import Schema
 from wijha.text import key
+from wijha.writing import Row
 
 PARTS = ("written", "challenge", "annotated")
 REAL = "real news"

@@ -14,8 +14,8 @@ from tqdm import tqdm
 from train.baselines import TfidfModel
 from train.data import UNLABELLED, Example, label_numbers, load_examples
 from wijha.errors import InputError
-from wijha.records import write_rows
 from wijha.schema import Schema
+from wijha.writing import write_rows
 
 FOLDS = 4
 

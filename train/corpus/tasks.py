@@ -11,9 +11,10 @@ from train.corpus.formats import SOURCE_ID
 from train.data import first_filled
 from wijha.errors import InputError
 from wijha.files import write_json, write_text
-from wijha.records import Row, read_rows, write_rows
+from wijha.records import read_rows
 from wijha.schema import Schema
 from wijha.text import key
+from wijha.writing import Row, write_rows
 
 
 def export_file(source: Path, output: Path, schema: Schema, kind: str, with_labels: bool = False) -> int:
