@@ -78,7 +78,8 @@ def predict_with_ray(arguments: Namespace) -> None:
         stop.note = "stopped: Ray keeps nothing of a job that is not done; run it again"
         raise
     except (ray.exceptions.RayError, OSError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        cause = str(error).partition("\n\nThe above exception")[0]  # in a worker; behind it stands Ray's own advice
+        reason = (cause.strip().splitlines() or [type(error).__name__])[-1]
         raise InputError(f"expected Ray to write {out}, got: {reason}; mend that and run it again") from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -180,6 +180,28 @@ def test_what_ray_does_not_do(
 
 
 @pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: pip install -e '.[ray]'")
+def test_a_worker_that_fails_ends_in_one_sentence_and_leaves_nothing(
+    archive: Path, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Failing:  # in here it is pickled by value, so that the actors get it
+        def __init__(self, *settings: object) -> None:
+            self.settings = settings
+
+        def __call__(self, table: pa.Table) -> pa.Table:
+            raise ArithmeticError("it computes nothing")
+
+    monkeypatch.setattr("wijha.ray_engine.Worker", Failing)
+    command = ["predict", str(archive), str(tmp_path / "out"), "--engine", "ray", "--model", str(model)]
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert (
+        "error: expected Ray to write" in said
+        and "ArithmeticError: it computes nothing; mend that and run it again" in said
+    )
+    assert not list(tmp_path.glob("*out*"))
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: pip install -e '.[ray]'")
 def test_an_output_that_cannot_take_its_place_ends_in_one_sentence_and_leaves_nothing(
     archive: Path, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
