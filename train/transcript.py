@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 from train.command import command_line, one_sentence_errors
+from train.provenance import commit_now
 from train.tables import fill
 from wijha.errors import InputError
+from wijha.runtime import processor, threads
 
 README = Path("README.md")
 COMMANDS = (
@@ -31,12 +34,16 @@ def main() -> None:
     """Command line."""
     command_line(__doc__).parse_args()
     with one_sentence_errors():
-        fill(README, {"transcript": transcript(COMMANDS)})
+        where = f"# {commit_now()}, {date.today()}, {threads()} cores of {processor()}"
+        fill(README, {"transcript": transcript(COMMANDS, where)})
 
 
-def transcript(commands: Sequence[str]) -> str:
-    """The commands and all that they print, as a Markdown block. Raises InputError when one of them fails."""
-    lines = []
+def transcript(commands: Sequence[str], where: str) -> str:
+    """The commands and all that they print below the line `where`, as a Markdown block.
+
+    Raises InputError when one of them fails.
+    """
+    lines = [where, ""]
     for command in commands:
         print(f"$ {command}", flush=True)
         done = subprocess.run(command, shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)

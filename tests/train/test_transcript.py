@@ -31,10 +31,10 @@ def test_a_bar_stands_once_as_it_ended() -> None:
 
 
 def test_commands_stand_with_both_streams() -> None:
-    block = transcript(["echo one; echo two >&2", "printf 'a\\rb\\n'"])
-    assert block == "```text\n$ echo one; echo two >&2\none\ntwo\n\n$ printf 'a\\rb\\n'\nb\n```"
+    block = transcript(["echo one; echo two >&2", "printf 'a\\rb\\n'"], "# here")
+    assert block == "```text\n# here\n\n$ echo one; echo two >&2\none\ntwo\n\n$ printf 'a\\rb\\n'\nb\n```"
 
 
 def test_a_failing_command_is_said() -> None:
     with pytest.raises(InputError, match=r"expected 'echo no; exit 3' to work, it ended with 3: no"):
-        transcript(["echo no; exit 3"])
+        transcript(["echo no; exit 3"], "# here")
