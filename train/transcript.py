@@ -34,7 +34,8 @@ def main() -> None:
     """Command line."""
     command_line(__doc__).parse_args()
     with one_sentence_errors():
-        where = f"# {commit_now()}, {date.today()}, {threads()} cores of {processor()}"
+        cores = f"{threads()} core{'s' * (threads() > 1)}"
+        where = f"# {commit_now()}, {date.today()}, {cores} of {processor()}"
         fill(README, {"transcript": transcript(COMMANDS, where)})
 
 
