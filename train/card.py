@@ -126,7 +126,7 @@ def write_card(folder: Path) -> None:
         temperatures=", ".join(f"{name} {value}" for name, value in fitted.items()),
         **run["sentences"],
     )
-    parts = [head, *(scores(name, result, schema) for name, result in tables.items())]
+    parts = [head, *(scores(name, result, schema, ours) for name, result in tables.items())]
     if (measured := folder / "robustness.json").exists():
         result = read_json(measured)
         split = " of the test split" if result["split"] else ""
@@ -135,10 +135,10 @@ def write_card(folder: Path) -> None:
     write_text(folder / "README.md", "\n".join(parts))
 
 
-def scores(name: str, result: dict[str, Any], schema: Schema) -> str:
-    """The section on the sentences `name`: what they are, the scores, the stances, the remarks."""
+def scores(name: str, result: dict[str, Any], schema: Schema, ours: bool) -> str:
+    """The section on the sentences `name`: what they are where they are `ours`, scores, stances, remarks."""
     plain = name.removesuffix(_BLIND)
-    title, what = plain.capitalize(), _WHAT.get(plain, "")
+    title, what = plain.capitalize(), _WHAT.get(plain, "") if ours else ""
     if name != plain:
         title, what = f"{title} with the topics' words masked", _WHAT_BLIND
     notes = "\n".join(f"* {line}" for line in remarks(result))

@@ -212,14 +212,17 @@ def test_every_number_of_the_card_is_in_a_file(folder: Path) -> None:
 
 def test_the_card_says_of_the_data_what_holds_for_it(folder: Path, data: Path) -> None:
     path = folder / "metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8"))
+    for name in ("validation", "validation-blind"):
+        (folder / f"evaluation-{name}.json").write_text(json.dumps(metrics["test"]), encoding="utf-8")
     for name, ours in (("data/written.jsonl", True), ("mine.csv", False)):
-        metrics = json.loads(path.read_text(encoding="utf-8"))
         metrics["run"]["data"] = {name: "0"}
         path.write_text(json.dumps(metrics), encoding="utf-8")
         write_card(folder)
         card = (folder / "README.md").read_text(encoding="utf-8")
-        for said in ("license: apache-2.0", "Language models\nlabelled", "`against` is rare"):
+        for said in ("license: apache-2.0", "Language models\nlabelled", "`against` is rare", "\n\nReal news,"):
             assert (said in card) == ours
+        assert card.index("## Validation\n") < card.index("## Validation with the topics' words masked\n\nThe same")
         assert ("The sentences are those of mine.csv." in card) != ours
 
 
