@@ -42,7 +42,7 @@ class EpochLine(TrainerCallback):
         if state.is_world_process_zero:
             scores = [f"{name} {metrics[f'eval_{key}']:.3f}" for key, name in HEADLINE.items()]
             losses = f"loss {self.loss:.3f}, on the development split {metrics['eval_loss']:.3f}"
-            tqdm.write(f"epoch {state.epoch:.0f} of {args.num_train_epochs:.0f}: {losses}; {', '.join(scores)}")
+            tqdm.write(f"epoch {state.epoch or 0:.0f} of {args.num_train_epochs:.0f}: {losses}; {', '.join(scores)}")
 
 
 def kept(args: TrainingArguments, state: TrainerState) -> str:
