@@ -149,9 +149,9 @@ def blocks() -> dict[str, str]:
             result = read_json(path)
             if name == "shipped":
                 made["stances"] = stance_table(result, read_schema(SHIPPED))
-            if name == "shipped" and (alone := SHIPPED / FIRST / EVALUATION).exists():
-                first = read_json(alone)["systems"]["model"]
-                result["systems"] = {"model": result["systems"].pop("model"), "first/ alone": first} | result["systems"]
+                if (alone := SHIPPED / FIRST / EVALUATION).exists():
+                    first = {"first/ alone": read_json(alone)["systems"]["model"]}
+                    result["systems"] = {"model": result["systems"].pop("model")} | first | result["systems"]
             made[name] = markdown_table(result)
     for name, path in {"speed": SPEED, "speed-both": SPEED_BOTH, "cascade": CASCADE}.items():
         if path.exists():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from train.data import first_filled, split_of_row, story_of
+from train.data import HYDRATED, first_filled, split_of_row, story_of
 from wijha.errors import InputError
 from wijha.records import read_rows
 from wijha.schema import Schema
@@ -18,7 +18,6 @@ PARTS = ("written", "challenge", "annotated")
 REAL = "real news"
 APART = ("challenge", REAL)
 """Parts that are in no split."""
-_HYDRATED = "annotated.local.jsonl"
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def part_file(folder: Path, part: str) -> Path:
 
 def read_corpus(folder: Path, schema: Schema) -> list[Sentence]:
     """Every sentence of the parts that are in `folder`, in order. Raises InputError when there is none."""
-    texts = _hydrated(folder / _HYDRATED)
+    texts = _hydrated(folder / HYDRATED.name)
     found = []
     for part in PARTS:
         if part_file(folder, part).exists():
