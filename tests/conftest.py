@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import runpy
 from pathlib import Path
@@ -11,6 +12,7 @@ import hypothesis
 import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"  # of processes that tests start: threads of tiny models only wait for each other
 
 import torch
 from transformers import BertConfig, BertModel
@@ -24,6 +26,9 @@ from wijha.schema import Schema
 _OFFLINE = Path(__file__).parent / "offline"
 runpy.run_path(str(_OFFLINE / "sitecustomize.py"))
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(_OFFLINE), os.environ.get("PYTHONPATH")]))
+
+# What processes that tests fork need not import anew; there is one server for all tests.
+multiprocessing.get_context("forkserver").set_forkserver_preload(["train.finetune", "wijha.jobs"])
 
 # The same examples in every run, and no clock: a busy machine is no failure.
 hypothesis.settings.register_profile(

@@ -29,16 +29,15 @@ from train.config import FinetuneConfig, as_dict
 from train.stopping import StopOnSignal
 from wijha import InputError
 
-EPOCH = 21  # steps: 42 training sentences in batches of 2
+EPOCH = 11  # steps: 42 training sentences in batches of 4
 apart = multiprocessing.get_context("forkserver")  # real processes that need not import torch anew
-apart.set_forkserver_preload(["train.finetune"])
 
 
 @pytest.fixture(scope="module")
 def longer(settings: dict[str, object]) -> dict[str, object]:
     """Epochs of many steps, each better than the one before, and every source of random numbers in use."""
     rates = {"learning_rate": 5e-4, "dropout": 0.1, "word_dropout": 0.1}
-    return settings | rates | {"epochs": 4, "batch": 2, "metric": "loss", "patience": 9}
+    return settings | rates | {"epochs": 4, "batch": 4, "metric": "loss", "patience": 9}
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,6 @@ from wijha.writing import write_rows
 
 ROWS, CHUNK = 160, 8
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["wijha.jobs", "torch", "transformers"])
 
 
 @pytest.fixture
