@@ -13,7 +13,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from wijha.archive_query import NAMES, SAMPLE, USUAL, Archive, Cell, Names, Selection, read_archive
+from wijha.archive_query import SAMPLE, Archive, Cell, read_archive
+from wijha.archive_rows import NAMES, USUAL, Names, Selection, add_selection, selection_of
 from wijha.errors import InputError
 from wijha.files import write_text
 from wijha.pages import SHARED, render
@@ -31,30 +32,13 @@ def add_parser(commands: Any) -> None:
     )
     command.add_argument("archive", metavar="PREDICTIONS", type=Path, help=".parquet, .jsonl, .csv, or a folder of one")
     command.add_argument("page", metavar="OUT.html", type=Path, help="the page to write")
-    command.add_argument("--topic", action="append", metavar="NAME", help="only this topic (may be repeated)")
-    command.add_argument("--outlet", action="append", metavar="NAME", help="only this outlet (may be repeated)")
-    command.add_argument("--since", metavar="DATE", help="only from this day on: 2013-02-01")
-    command.add_argument("--until", metavar="DATE", help="only up to this day")
-    for name, what in zip(Names._fields, ("the sentences", "the dates", "who published them"), strict=True):
-        command.add_argument(f"--{name}-column", default=name, metavar="NAME", help=f"the column of {what} ({name})")
-    command.add_argument(
-        "--model",
-        type=Path,
-        help=f"the model that wrote it (default: one with the labels {', '.join(USUAL.label_names)})",
-    )
+    add_selection(command)
     command.set_defaults(command=report)
 
 
 def report(arguments: argparse.Namespace) -> None:
     """wijha report."""
-    selection = Selection(tuple(arguments.topic or ()), tuple(arguments.outlet or ()), arguments.since, arguments.until)
-    schema = USUAL
-    if arguments.model:
-        from wijha.classifier import read_schema  # slow to import: --help must not wait for it
-
-        schema = read_schema(arguments.model)
-    names = Names(arguments.text_column, arguments.date_column, arguments.outlet_column)
-    archive_report(arguments.archive, arguments.page, selection, names, schema)
+    archive_report(arguments.archive, arguments.page, *selection_of(arguments))
     print(f"report: {arguments.page}")
 
 

@@ -2,59 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from wijha.archive_dates import WRITTEN, Calendar, day_of, last_day_of
-from wijha.archive_source import Source, text_literal
-from wijha.chunks import shown
-from wijha.errors import InputError
-from wijha.extras import need
-from wijha.schema import Label, Schema
+from wijha.archive_dates import WRITTEN, Calendar
+from wijha.archive_rows import NAMES, USUAL, Names, Rows, Selection, connected
+from wijha.schema import Schema
 
 OUTLETS, SAMPLE = 12, 6
-USUAL = Schema((), tuple(map(Label, ("absent", "neutral", "favor", "against"))), ("favor", "against"))
-"""The labels of an archive whose model is not named."""
 OTHERS, NO_OUTLET = "(other outlets)", "(no outlet)"
-_SUFFIX = "_stance"
 _HIJRI = 1600  # a year before it is hardly one of news
 _PARTS = 12  # of a cell's texts, by their hashes: each gives one, so that copies of a text cannot crowd out the others
 _AT_ONCE = 2_000_000  # rows whose texts are counted in one pass, so that memory does not grow
-
-
-class Names(NamedTuple):
-    """What the columns are called."""
-
-    text: str = "text"
-    date: str = "date"
-    outlet: str = "outlet"
-
-
-NAMES = Names()
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which rows a report is about; empty means all."""
-
-    topics: tuple[str, ...] = ()
-    outlets: tuple[str, ...] = ()
-    since: str | None = None
-    until: str | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("since", "until"):
-            try:
-                date.fromisoformat(getattr(self, name) or "2000-01-01")
-            except ValueError:
-                raise InputError(
-                    f"expected a day such as 2013-02-01 for --{name}, got {getattr(self, name)!r}; mend it"
-                ) from None
-        if self.since and self.until and date.fromisoformat(self.since) > date.fromisoformat(self.until):
-            raise InputError(f"expected --since before --until, got {self.since} and {self.until}; mend one")
 
 
 @dataclass(frozen=True)
@@ -96,82 +55,14 @@ def read_archive(source: Path, selection: Selection, names: Names = NAMES, schem
 
     Raises InputError when they are not what `wijha predict` writes, or hold other labels.
     """
-    duckdb = need("duckdb", "report")
-    with tempfile.TemporaryDirectory() as spill, duckdb.connect() as connection:
-        for setting in (
-            "autoinstall_known_extensions = false",
-            "enable_progress_bar = false",
-            "memory_limit = '2GB'",
-            f"temp_directory = '{spill}'",
-            "TimeZone = 'UTC'",
-        ):
-            connection.execute(f"SET {setting}")
-        try:
-            return _Query(connection, Source(source, connection), names, selection, schema).archive()
-        except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"expected whole files of predictions in {source}, got: {reason}; mend them") from error
+    with connected(source) as connection:
+        return _Query(connection, source, selection, names, schema).archive()
 
 
-class _Query:
-    def __init__(self, connection: Any, source: Source, names: Names, selection: Selection, schema: Schema) -> None:
-        self.run, self.schema, self.names = connection.execute, schema, names
-        self.columns, self.selection, self.notes = source.columns, selection, list[str]()
-        self.topics = _topics(self.columns, schema)
-        if not self.topics and (others := _topics(self.columns, USUAL)):
-            raise InputError(
-                f"expected topics of the model, {', '.join(schema.topic_names)}, in {source.path}, found "
-                f"{', '.join(others)}; pass the model that wrote it as --model FOLDER"
-            )
-        if not self.topics or names.text not in self.columns:
-            raise InputError(
-                f"expected the columns {names.text} and <topic>{_SUFFIX} in {source.path}, found "
-                f"{', '.join(self.columns) or 'no rows'}; give it what wijha predict wrote, or pass --text-column NAME"
-            )
-        rows = source.select([*names, *(topic + _SUFFIX for topic in self.topics)])
-        self.stances = {topic: f"c{place}" for place, topic in enumerate(self.topics, 3)}
-        self.run(
-            f"CREATE TEMP VIEW archive AS SELECT c0 AS the_text, {day_of('c1')} AS the_day, "
-            f"{last_day_of('c1', 'the_day')} AS the_last, nullif(trim(c2), '') AS the_outlet, "
-            f"{', '.join(self.stances.values())} FROM ({rows})"
-        )
-        self.classified = f"({' OR '.join(map(self._read, self.topics))})"
-        self.where, self.values = self._conditions()
-
-    def _conditions(self) -> tuple[str, list[Any]]:
-        """The selection as SQL; what cannot be selected by is said and passed over."""
-        wanted, parts, values = self.selection, [self.classified], list[Any]()
-        if wanted.outlets and self.names.outlet not in self.columns:
-            self.notes.append(
-                f"The archive has no column {self.names.outlet}: --outlet selects nothing and was left out."
-            )
-        elif wanted.outlets:
-            parts.append(f"the_outlet IN ({', '.join('?' * len(wanted.outlets))})")
-            values += wanted.outlets
-        if (wanted.since or wanted.until) and self.names.date in self.columns:
-            self._note_undated(" AND ".join(parts), values)
-        for name, bound, value in (("since", "the_last >=", wanted.since), ("until", "the_day <=", wanted.until)):
-            if value and self.names.date not in self.columns:
-                self.notes.append(
-                    f"The archive has no column {self.names.date}: --{name} selects nothing and was left out."
-                )
-            elif value:
-                parts.append(f"{bound} ?")
-                values.append(date.fromisoformat(value))
-        return " AND ".join(parts), values
-
-    def _note_undated(self, where: str, values: list[Any]) -> None:
-        query = f"SELECT count(*) FROM archive WHERE {where} AND the_day IS NULL"
-        if undated := self.run(query, values).fetchone()[0]:
-            self.notes.append(f"{undated:,} sentences without a readable date are left out.")
-
+class _Query(Rows):
     def archive(self) -> Archive:
-        topics = [topic for topic in self.topics if not self.selection.topics or topic in self.selection.topics]
-        for topic in self.selection.topics:
-            if topic not in self.topics:
-                self.notes.append(f"No topic {topic!r} in the archive; it has {', '.join(self.topics)}.")
-        self._check_rows(topics)
-        wanted = [*map(self._read, topics), *map(self._present, topics)]
+        topics = self.chosen
+        wanted = [*map(self.read, topics), *map(self.present, topics)]
         sums = "".join(f", count(*) FILTER ({each})" for each in wanted)
         total, *found = self.run(f"SELECT count(*){sums} FROM archive WHERE {self.where}", self.values).fetchone()
         read, counts = (dict(zip(topics, found[start:], strict=False)) for start in (0, len(topics)))
@@ -195,27 +86,6 @@ class _Query:
         )
         return total - sum(int(self.run(query, [*self.values, part]).fetchone()[0]) for part in range(passes))
 
-    def _check_rows(self, topics: list[str]) -> None:
-        """Say how many rows no model has read. Raises InputError when a topic has a label that the schema has not."""
-        known = ", ".join(map(text_literal, ("", *self.schema.label_names)))
-        stances = [self.stances[topic] for topic in topics]
-        sums = [f"count(*) FILTER ({self.classified} IS NOT true)"]
-        sums += [f"min({stance}) FILTER ({stance} NOT IN ({known}))" for stance in stances]
-        unread, *labels = self.run(f"SELECT {', '.join(sums)} FROM archive").fetchone()
-        if unread:
-            self.notes.append(f"{unread:,} rows have no stance of any topic, as no model has read them: left out.")
-        if found := [label for label in labels if label is not None]:
-            raise InputError(
-                f"expected the labels {', '.join(self.schema.label_names)} in the archive, found {shown(found[:1])}; "
-                "pass the model that wrote it as --model FOLDER"
-            )
-
-    def _read(self, topic: str) -> str:
-        return f"{self.stances[topic]} <> ''"
-
-    def _present(self, topic: str) -> str:
-        return f"{self.stances[topic]} NOT IN ({text_literal(self.schema.absent)}, '')"
-
     def _calendar(self, topics: list[str]) -> Calendar | None:
         """The columns of the charts over time."""
         if not topics:
@@ -225,7 +95,7 @@ class _Query:
                 f"No charts over time: the archive has no column {self.names.date}; --date-column names another."
             )
             return None
-        seen = " OR ".join(self._present(topic) for topic in topics)
+        seen = " OR ".join(self.present(topic) for topic in topics)
         counts = self.run(
             f"SELECT the_day, the_last, count(*) FROM archive WHERE ({seen}) AND {self.where} "
             "GROUP BY 1, 2 ORDER BY 1, 2",
@@ -257,7 +127,7 @@ class _Query:
                 f"No tables by outlet: the archive has no column {self.names.outlet}; --outlet-column names another."
             )
             return []
-        seen = " OR ".join(self._present(topic) for topic in topics)
+        seen = " OR ".join(self.present(topic) for topic in topics)
         rows = self.run(
             f"SELECT the_outlet, count(*) AS n FROM archive WHERE ({seen}) AND {self.where} AND the_outlet IS NOT NULL "
             f"GROUP BY 1 ORDER BY n DESC, 1 LIMIT {OUTLETS}",
@@ -281,19 +151,10 @@ class _Query:
         rows = self.run(
             f"SELECT {self.stances[topic]}, {outlet}, {period} AS period, count(*), "
             f"min({row}, {SAMPLE}) || [{parts}] "
-            f"FROM archive WHERE {self._present(topic)} AND {self.where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+            f"FROM archive WHERE {self.present(topic)} AND {self.where} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
             [*outlets, *self.values],
         ).fetchall()
         return [Cell(label, name, when, count, _distinct(sample)) for label, name, when, count, sample in rows]
-
-
-def _topics(columns: list[str], schema: Schema) -> list[str]:
-    """The topics that the model wrote: those of its schema, else those with a score beside the stance, where there are
-    any; a stance of one's own is none."""
-    found = [name.removesuffix(_SUFFIX) for name in columns if name.endswith(_SUFFIX)]
-    if schema.topics:
-        return [topic for topic in found if topic in schema.topic_names]
-    return [topic for topic in found if f"{topic}_score" in columns] or found
 
 
 def _distinct(rows: list[tuple[int, str, str | None] | None]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The command line: wijha predict IN... OUT, wijha verify IN... OUT, wijha info, report, demo."""
+"""The command line: wijha predict IN... OUT, wijha verify IN... OUT, info, report, sample, estimate, demo."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wijha import __version__, archive, demo
+from wijha import __version__, archive, demo, estimate, sample
 from wijha.arguments import positive
 from wijha.batching import WINDOW
 from wijha.errors import InputError, told
@@ -127,8 +127,8 @@ def parser() -> argparse.ArgumentParser:
             default="auto",
             help=f"what computes: {', '.join(RUNTIMES)} (default: auto, the fastest that is there)",
         )
-    archive.add_parser(commands)
-    demo.add_parser(commands)
+    for module in (archive, sample, estimate, demo):
+        module.add_parser(commands)
     return top
 
 

@@ -19,7 +19,8 @@ import pytest
 
 from benchmarks.common import measured
 from wijha import InputError, Schema, archive, archive_query
-from wijha.archive_query import Selection, read_archive
+from wijha.archive_query import read_archive
+from wijha.archive_rows import USUAL, Selection
 from wijha.cli import main
 from wijha.schema import Topic
 from wijha.writing import write_rows
@@ -499,7 +500,7 @@ def test_a_stance_of_ones_own_is_no_topic(tmp_path: Path) -> None:
     assert read_archive(write(tmp_path / "a.jsonl", rows), Selection()).topics == ["settlement", "zones"]
     bare = without(made(), "settlement_score", "zones_score")
     assert read_archive(write(tmp_path / "b.jsonl", bare), Selection()).topics == ["settlement", "zones"]
-    schema = dataclasses.replace(archive_query.USUAL, topics=(Topic("zones"),))
+    schema = dataclasses.replace(USUAL, topics=(Topic("zones"),))
     assert read_archive(tmp_path / "b.jsonl", Selection(), schema=schema).topics == ["zones"]
 
 
@@ -546,6 +547,6 @@ def test_what_selects_or_says_nothing_is_refused_or_left_out(tmp_path: Path) -> 
     rows = [{"text": f"جملة {n}", "t_stance": stance} for n, stance in enumerate(["", None, "favor", "absent"])]
     found = read_archive(write(tmp_path / "a.jsonl", rows), Selection())
     assert found.sentences == 2 and found.read == {"t": 2} and found.notes[0].startswith("2 rows have no stance")
-    schema = dataclasses.replace(archive_query.USUAL, topics=(Topic("zones"),))
+    schema = dataclasses.replace(USUAL, topics=(Topic("zones"),))
     with pytest.raises(InputError, match=r"expected topics of the model, zones, in .*, found t; pass the model that"):
         read_archive(tmp_path / "a.jsonl", Selection(), schema=schema)

@@ -1,0 +1,41 @@
+"""The archive to measure on: whole documents of the test split, nothing that is learned."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import sys
+from pathlib import Path
+
+import pytest
+
+from train import held_out
+from train.data import split_of
+from wijha.records import read_rows
+from wijha.text import key
+
+DOCUMENTS = [f"أعلن الوزير رقم {number} عن الخطة.\nورحب بها النواب في الجلسة {number}." for number in range(60)]
+HELD = [text for text in DOCUMENTS if split_of(f"d-{key(text)}") == "test"]
+
+
+def test_sentences_of_held_out_documents_each_once() -> None:
+    rows = list(held_out.held_out([*DOCUMENTS, HELD[0]], set()))
+    assert 2 <= len(HELD) < 20
+    assert [row["text"] for row in rows] == [line for text in HELD for line in text.split("\n")]
+    assert [(row["document"], row["sentence"]) for row in rows[:2]] == [(key(HELD[0]), 0), (key(HELD[0]), 1)]
+
+
+def test_what_is_learned_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (key(line) for line in HELD[0].split("\n"))
+    train = next(name for name in map(str, range(99)) if split_of(name) == "train")
+    test = next(name for name in map(str, range(99)) if split_of(name) == "test")
+    labels = tmp_path / "annotated.jsonl"
+    labels.write_text("".join(json.dumps({"key": k, "story": s}) + "\n" for k, s in ((first, train), (second, test))))
+    assert held_out.learned_keys(labels) == {first}
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "one.jsonl.xz").write_bytes(lzma.compress(json.dumps({"text": HELD[0]}).encode()))
+    monkeypatch.setattr(held_out, "OUTPUT", tmp_path / "held_out.local.jsonl")
+    monkeypatch.setattr(held_out, "ANNOTATED", labels)
+    monkeypatch.setattr(sys, "argv", ["held_out", "--corpus", str(tmp_path / "corpus")])
+    held_out.main()
+    assert [row["id"] for _, row in read_rows(tmp_path / "held_out.local.jsonl")] == [second]

@@ -1,0 +1,233 @@
+"""wijha sample and wijha estimate: what is drawn, and that the counts that come of it are right."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from wijha import InputError
+from wijha.archive_rows import Selection
+from wijha.cli import main
+from wijha.estimate import PRESENT, estimates, read_labels
+from wijha.records import read_rows
+from wijha.sample import Design, allocated, draw
+from wijha.writing import write_rows
+
+LABELS = ("absent", "neutral", "favor", "against")
+PREVALENCE = {"peace": (0.94, 0.02, 0.03, 0.01), "zones": (0.96, 0.02, 0.015, 0.005)}
+SAYS = ((0.995, 0.003, 0.0015, 0.0005), (0.2, 0.6, 0.15, 0.05), (0.1, 0.2, 0.65, 0.05), (0.15, 0.1, 0.2, 0.55))
+SENTENCES = 4_000
+Truth = dict[str, dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two topics; a model that errs, and is less sure where it does. The text is the row's number."""
+    dice, columns = np.random.default_rng(1), {"text": [str(number) for number in range(SENTENCES)]}
+    columns["outlet"] = ["one", "two"] * (SENTENCES // 2)
+    folder = tmp_path_factory.mktemp("archive")
+    for topic, shares in PREVALENCE.items():
+        true = dice.choice(4, SENTENCES, p=shares)
+        said = np.array([dice.choice(4, p=SAYS[label]) for label in true])
+        columns[f"{topic}_stance"] = [LABELS[label] for label in said]
+        columns[f"{topic}_score"] = np.where(said == true, 0.99, 0.99 - dice.random(SENTENCES) / 2).tolist()
+        columns[f"true_{topic}"] = [LABELS[label] for label in true]
+    pq.write_table(pa.table(columns), folder / "archive.parquet")
+    return folder / "archive.parquet"
+
+
+@pytest.fixture(scope="module")
+def truth(archive: Path) -> Truth:
+    """text -> topic -> label."""
+    rows = pq.read_table(archive).to_pylist()
+    return {row["text"]: {topic: row[f"true_{topic}"] for topic in PREVALENCE} for row in rows}
+
+
+def labelled(sample: Path, truth: Truth) -> dict[str, dict[str, str]]:
+    return {row["id"]: truth[row["text"]] for _, row in read_rows(sample)}
+
+
+def true_count(truth: Truth, topic: str, label: str) -> int:
+    counts = Counter(labels[topic] for labels in truth.values())
+    return SENTENCES - counts["absent"] if label == PRESENT else counts[label]
+
+
+def test_a_sample_shows_nothing_of_what_the_model_said(archive: Path, tmp_path: Path) -> None:
+    design = draw(archive, tmp_path / "sample.csv", 100)
+    assert (tmp_path / "sample.csv").read_bytes().startswith("\ufeffid,text,peace,zones\r\n".encode())
+    rows = [row for _, row in read_rows(tmp_path / "sample.csv")]
+    assert len(rows) == 100 == len({row["text"] for row in rows}) and list(design.drawn) == [row["id"] for row in rows]
+    assert {(row["peace"], row["zones"]) for row in rows} == {("", "")}
+    assert Design.read(tmp_path / "sample.design.json") == design
+    assert len({each["stratum"] for each in list(design.drawn.values())[:20]}) > 3  # the first rows are a sample too
+
+
+def test_a_sentence_is_drawn_from_the_stratum_of_its_rarest_stance(archive: Path, tmp_path: Path) -> None:
+    design = draw(archive, tmp_path / "sample.jsonl", 200)
+    rows = {row["text"]: row for row in pq.read_table(archive).to_pylist()}
+    sizes = Counter((topic, row[f"{topic}_stance"]) for row in rows.values() for topic in PREVALENCE)
+    for _, drawn in read_rows(tmp_path / "sample.jsonl"):
+        row, entry = rows[drawn["text"]], design.drawn[drawn["id"]]
+        assert {topic: entry[topic] for topic in PREVALENCE} == {topic: row[f"{topic}_stance"] for topic in PREVALENCE}
+        seen = [(topic, entry[topic]) for topic in PREVALENCE if entry[topic] != "absent"]
+        sure = min(row["peace_score"], row["zones_score"]) >= 0.9
+        quiet = "no topic" if sure else "no topic, not sure"
+        wanted = "/".join(min(seen, key=sizes.__getitem__)) if seen else quiet
+        assert design.strata[entry["stratum"]]["name"] == wanted
+    assert design.sentences == SENTENCES
+    said = Counter()
+    for stratum in design.strata:
+        assert all(sum(counts.values()) == stratum["sentences"] for counts in stratum["said"].values())
+        said.update(stratum["said"]["peace"])
+    assert said == Counter(row["peace_stance"] for row in rows.values())
+
+
+def test_the_seed_alone_decides(archive: Path, tmp_path: Path) -> None:
+    texts = []
+    for name, seed in (("one", 1), ("again", 1), ("other", 2)):
+        draw(archive, tmp_path / f"{name}.jsonl", 100, seed)
+        texts.append((tmp_path / f"{name}.jsonl").read_bytes())
+    assert texts[0] == texts[1] != texts[2]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "rows", "given"),
+    [
+        ([3, 40, 0], 20, [3, 17, 0]),
+        ([100, 100, 100], 60, [20, 20, 20]),
+        ([100, 10_000], 110, [10, 100]),
+        ([5, 6], 90, [5, 6]),
+    ],
+)
+def test_shares_go_by_the_root_of_the_size(sizes: list[int], rows: int, given: list[int]) -> None:
+    assert allocated(sizes, rows) == given
+
+
+def test_who_reads_everything_counts_exactly(archive: Path, truth: Truth, tmp_path: Path) -> None:
+    design = draw(archive, tmp_path / "all.jsonl", SENTENCES)
+    read = labelled(tmp_path / "all.jsonl", truth)
+    rows = {row["text"]: row for row in pq.read_table(archive).to_pylist()}
+    for topic in PREVALENCE:
+        for row in estimates(topic, design, read):
+            count = true_count(truth, topic, row["label"])
+            assert row["estimated"] == row["estimated_low"] == row["estimated_high"] == count
+            wanted = LABELS[1:] if row["label"] == PRESENT else (row["label"],)
+            said = {text for text, each in rows.items() if each[f"{topic}_stance"] in wanted}
+            both = sum(truth[text][topic] in wanted for text in said)
+            assert row["said"] == len(said)
+            assert row["precision"] == row["precision_low"] == row["precision_high"] == round(both / len(said), 3)
+            assert row["recall"] == row["recall_low"] == row["recall_high"] == round(both / count, 3)
+
+
+def test_intervals_hold_the_true_counts_as_often_as_they_say(archive: Path, truth: Truth, tmp_path: Path) -> None:
+    held, found, said = [], Counter[str](), Counter[str]()
+    for seed in range(40):
+        design = draw(archive, tmp_path / f"{seed}.jsonl", 300, seed)
+        read = labelled(tmp_path / f"{seed}.jsonl", truth)
+        for topic in PREVALENCE:
+            for row in estimates(topic, design, read):
+                count = true_count(truth, topic, row["label"])
+                held.append(row["estimated_low"] <= count <= row["estimated_high"])
+                found[f"{topic} {row['label']}"] += row["estimated"]
+                said[f"{topic} {row['label']}"] = row["said"]
+    assert 0.92 <= sum(held) / len(held) <= 0.99
+    nearer = 0
+    for topic in PREVALENCE:
+        for label in (PRESENT, *LABELS[1:]):
+            count, name = true_count(truth, topic, label), f"{topic} {label}"
+            nearer += abs(found[name] / 40 - count) < abs(said[name] - count)
+            assert found[name] / 40 == pytest.approx(count, rel=0.15)
+    assert nearer >= 7  # of 8: than what the model says
+
+
+def test_what_is_read_from_the_top_is_a_sample_too(archive: Path, truth: Truth, tmp_path: Path) -> None:
+    design = draw(archive, tmp_path / "sample.jsonl", 400)
+    read = labelled(tmp_path / "sample.jsonl", truth)
+    part = dict(list(read.items())[:150])
+    some, all_of_it = (estimates("peace", design, labels)[0] for labels in (part, read))
+    assert some["said"] == all_of_it["said"]
+    assert some["estimated_low"] <= true_count(truth, "peace", PRESENT) <= some["estimated_high"]
+    assert some["estimated_high"] - some["estimated_low"] > all_of_it["estimated_high"] - all_of_it["estimated_low"]
+
+
+def test_from_the_command_line(archive: Path, truth: Truth, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sample = tmp_path / "sample.csv"
+    assert main(["sample", str(archive), str(sample), "--rows", "120", "--outlet", "two", "--topic", "peace"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"120 of 2,000 sentences -> {sample}; label") and f"next: wijha estimate {sample}" in said
+    rows = [row for _, row in read_rows(sample)]
+    assert "zones" not in rows[0] and all(int(row["text"]) % 2 for row in rows)
+    for row in rows[:90]:
+        row["peace"] = truth[row["text"]]["peace"]
+    write_rows(rows, sample)
+    assert main(["estimate", str(sample), str(tmp_path / "counts.csv")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "90 of the 120 sentences are read, drawn from 2,000"
+    assert [line.split()[0] for line in lines[3:]] == ["peace", *LABELS[1:]]
+    kept = [row for _, row in read_rows(tmp_path / "counts.csv")]
+    assert [row["label"] for row in kept] == [PRESENT, *LABELS[1:]]
+    assert f"{int(kept[0]['estimated']):,} ({int(kept[0]['estimated_low']):,}-" in lines[3]
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([{"id": "s0001", "peace": "yes", "zones": ""}], "expected one of absent, neutral, favor, against or nothing"),
+        ([{"id": "s9999", "peace": "favor"}], "expected an id of the sample, each once, in .* line 1, got another"),
+        ([{"id": "s0001", "peace": "favor"}] * 2, "line 2, got the same one again"),
+        ([{"id": "s0001", "peace": ""}], "expected labels in the columns peace, zones of .*, found none; read some"),
+    ],
+)
+def test_a_wrong_label_is_one_sentence(
+    archive: Path, tmp_path: Path, rows: list[dict[str, str]], sentence: str
+) -> None:
+    design = draw(archive, tmp_path / "sample.jsonl", 30)
+    write_rows(rows, tmp_path / "read.jsonl")
+    with pytest.raises(InputError, match=sentence):
+        read_labels(tmp_path / "read.jsonl", design)
+
+
+def test_a_topic_left_empty_beside_another_is_absent(archive: Path, tmp_path: Path) -> None:
+    design = draw(archive, tmp_path / "sample.jsonl", 30)
+    rows = [{"id": "s0002", "peace": " favor "}, {"id": "s0001", "peace": None, "zones": "absent"}, {"id": "s0003"}]
+    write_rows(rows, tmp_path / "read.jsonl")
+    read = read_labels(tmp_path / "read.jsonl", design)
+    assert read == {"s0002": {"peace": "favor", "zones": "absent"}, "s0001": {"peace": "absent", "zones": "absent"}}
+
+
+def test_a_label_that_nobody_has_read_counts_as_the_model_says(archive: Path, tmp_path: Path) -> None:
+    design = draw(archive, tmp_path / "sample.jsonl", 60)
+    quiet = [name for name, each in design.drawn.items() if each["peace"] == "absent"]
+    read = {name: dict.fromkeys(PREVALENCE, "absent") for name in quiet}
+    row = next(row for row in estimates("peace", design, read) if row["label"] == "favor")
+    assert row["estimated"] == row["said"] and row["estimated_low"] < row["said"] / 4
+
+
+def test_labels_are_not_written_over(archive: Path, tmp_path: Path) -> None:
+    draw(archive, tmp_path / "sample.csv", 30)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError, match=r"expected no file at .*sample.csv yet, found one, perhaps with labels; name"):
+        draw(archive, tmp_path / "sample.csv", 40)
+    with pytest.raises(InputError, match=r"expected no file at .*sample.design.json yet"):
+        draw(archive, tmp_path / "sample.jsonl", 40)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_nothing_selected_is_one_sentence(archive: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected sentences to draw from, found none; loosen --outlet"):
+        draw(archive, tmp_path / "sample.csv", 30, selection=Selection(outlets=("three",)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_design_the_option_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "sample.csv").write_text("id,peace\ns0001,favor\n")
+    (tmp_path / "other.json").write_text(json.dumps({"labels": []}))
+    for more in ([], ["--design", str(tmp_path / "other.json")]):
+        assert main(["estimate", str(tmp_path / "sample.csv"), *more]) == 2
+        assert "expected what `wijha sample` wrote beside the sample at " in capsys.readouterr().err
