@@ -123,7 +123,10 @@ def test_the_interval_holds_what_seeds_change_too() -> None:
 
 
 def test_command_line_trains_a_share_and_refuses_an_unknown_variant(
-    config: CompareConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    config: CompareConfig,
+    result: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = config.base.parent
     monkeypatch.setattr(compare, "OUTPUT", folder / "cli")
