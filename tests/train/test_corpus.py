@@ -304,13 +304,23 @@ def test_agreement_of_two_files(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "1 rows only in first.jsonl, 0 only in second.jsonl" in capsys.readouterr().out
 
 
+def test_a_topic_left_open_is_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = ({"id": f"r{n}", "text": TEXTS[n], "budget": "pro", "football": "none"} for n in (0, 1))
+    first = lines(tmp_path / "first.jsonl", [one, other])
+    second = lines(tmp_path / "second.jsonl", [{**one, "budget": None}, {**other, "budget": "mixed"}])
+    result = compare_files(first, second, OTHER, tmp_path / "differ.jsonl")
+    assert (result["rows"], result["rows_equal"]) == (1, 0.0)
+    assert result["topics"]["budget"]["stance"] == {"count": 1, "equal": 0.0, "kappa": 0.0}
+    assert (result["labels"]["count"], result["labels"]["equal"]) == (3, 0.6667)
+    assert "1 rows have a topic that one of the two left open" in capsys.readouterr().out
+    assert [row["id"] for row in read(tmp_path / "differ.jsonl")] == ["r1"]
+
+
 def test_agreement_refuses_what_it_cannot_compare(tmp_path: Path) -> None:
     one = {"id": "r1", "text": TEXTS[0], "budget": "pro", "football": "none"}
     first = lines(tmp_path / "first.jsonl", [one])
     with pytest.raises(InputError, match="expected rows with the same ids"):
         compare_files(first, lines(tmp_path / "b.jsonl", [{**one, "id": "r2"}]), OTHER, None)
-    with pytest.raises(InputError, match="found none for football of r1; label it or drop the row"):
-        compare_files(first, lines(tmp_path / "c.jsonl", [{**one, "football": None}]), OTHER, None)
     with pytest.raises(InputError, match=r"expected each id once in .*, found r1 again"):
         compare_files(first, lines(tmp_path / "d.jsonl", [one, one]), OTHER, None)
 

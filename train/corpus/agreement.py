@@ -13,43 +13,50 @@ from wijha.errors import InputError
 from wijha.schema import Schema
 from wijha.writing import write_rows
 
-Labels = Sequence[str]
-"""One label a topic, in the order of the schema."""
+Labels = Sequence[str | None]
+"""One label a topic, in the order of the schema; None where nobody gave one."""
+Pair = tuple[str, str]
 
 
 def agreement(first: Sequence[Labels], second: Sequence[Labels], schema: Schema) -> dict[str, Any]:
     """What two readers of the same rows share.
 
-    `topics` has for each topic whether it is there (`presence`, over all rows) and, where both saw it, `stance`;
-    `rows_equal` is the share of rows with all topics equal, `labels` counts every label of every topic.
+    `topics` has for each topic, of the rows in which both gave it a label, whether it is there (`presence`) and, where
+    both saw it, `stance`; `labels` counts every such label of every topic; `rows` are those in which both labelled
+    every topic, `rows_equal` the share of them with all equal.
     """
-    rows = list(zip(first, second, strict=True))
-    cells = [pair for one, other in rows for pair in zip(one, other, strict=True)]
+    columns = [
+        _read_by_both([one[index] for one in first], [one[index] for one in second])
+        for index in range(len(schema.topics))
+    ]
     topics = {}
-    for index, topic in enumerate(schema.topic_names):
-        read = [(one[index], other[index]) for one, other in rows]
-        presence = [(str(a != schema.absent), str(b != schema.absent)) for a, b in read]
+    for topic, pairs in zip(schema.topic_names, columns, strict=True):
         topics[topic] = {
-            "presence": measure(presence),
-            "stance": measure([(a, b) for a, b in read if schema.absent not in (a, b)]),
+            "presence": measure([(str(a != schema.absent), str(b != schema.absent)) for a, b in pairs]),
+            "stance": measure([pair for pair in pairs if schema.absent not in pair]),
         }
-    equal = sum(list(one) == list(other) for one, other in rows)
+    whole = [(one, other) for one, other in zip(first, second, strict=True) if None not in (*one, *other)]
+    equal = sum(list(one) == list(other) for one, other in whole)
     return {
-        "rows": len(rows),
-        "rows_equal": _rounded(equal / len(rows)) if rows else None,
-        "labels": measure(cells),
+        "rows": len(whole),
+        "rows_equal": _rounded(equal / len(whole)) if whole else None,
+        "labels": measure([pair for pairs in columns for pair in pairs]),
         "topics": topics,
     }
 
 
-def measure(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def _read_by_both(first: Labels, second: Labels) -> list[Pair]:
+    return [(a, b) for a, b in zip(first, second, strict=True) if a is not None and b is not None]
+
+
+def measure(pairs: Sequence[Pair]) -> dict[str, Any]:
     """Number, share equal, and kappa of paired choices."""
     equal = _rounded(sum(a == b for a, b in pairs) / len(pairs)) if pairs else None
     value = kappa(pairs)
     return {"count": len(pairs), "equal": equal, "kappa": value if value is None else _rounded(value)}
 
 
-def kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
+def kappa(pairs: Sequence[Pair]) -> float | None:
     """Cohen's kappa; None where it is not defined: no pairs, or only one choice ever made."""
     first, second = Counter(a for a, _ in pairs), Counter(b for _, b in pairs)
     chance = sum(first[choice] * second[choice] for choice in first)  # times the square of the number of pairs
@@ -64,19 +71,22 @@ def _rounded(value: float) -> float:
 
 
 def compare_files(first: Path, second: Path, schema: Schema, output: Path | None) -> dict[str, Any]:
-    """Print the agreement of two annotators' files, matched by id; their disagreements go to `output`.
+    """Print the agreement of two annotators' files, matched by id; their disagreements go to `output`. A topic that one
+    of them left open in a row is passed over there.
 
-    Raises InputError when a label is missing or the files share no id.
+    Raises InputError when the files share no id.
     """
     one, other = _by_id(first, schema), _by_id(second, schema)
     if not (both := [name for name in one if name in other]):
         raise InputError(f"expected rows with the same ids in {first} and {second}, found none; check the id columns")
-    rows = [[_labels(file[name], schema, path) for name in both] for file, path in ((one, first), (other, second))]
+    rows = [[[file[name].labels[topic] for topic in schema.topic_names] for name in both] for file in (one, other)]
     result = agreement(*rows, schema)
     print(table(result))
+    if part := len(both) - result["rows"]:
+        print(f"{part:,} rows have a topic that one of the two left open: they count for their other topics")
     print(f"{len(one) - len(both):,} rows only in {first.name}, {len(other) - len(both):,} only in {second.name}")
     if output:
-        differ = [_disagreement(one[name], other[name]) for name in both if one[name].labels != other[name].labels]
+        differ = [row for row in (_disagreement(one[name], other[name]) for name in both) if row["differ"]]
         write_rows(differ, output)
         print(f"{len(differ):,} disagreements -> {output}")
     return result
@@ -91,18 +101,11 @@ def _by_id(path: Path, schema: Schema) -> dict[str, Example]:
     return rows
 
 
-def _labels(row: Example, schema: Schema, path: Path) -> list[str]:
-    if missing := [topic for topic in schema.topic_names if row.labels[topic] is None]:
-        raise InputError(
-            f"expected a label for every topic in {path}, found none for {', '.join(missing)} of {row.id}; "
-            "label it or drop the row"
-        )
-    return [str(row.labels[topic]) for topic in schema.topic_names]
-
-
 def _disagreement(one: Example, other: Example) -> dict[str, Any]:
     differ = {
-        topic: [label, other.labels[topic]] for topic, label in one.labels.items() if label != other.labels[topic]
+        topic: [label, other.labels[topic]]
+        for topic, label in one.labels.items()
+        if None not in (label, other.labels[topic]) and label != other.labels[topic]
     }
     return {"id": one.id, "text": one.text, "differ": differ, "first": one.labels, "second": other.labels}
 
