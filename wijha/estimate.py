@@ -159,18 +159,25 @@ def _bounded(name: str, values: np.ndarray) -> dict[str, float]:
     return {name: point, f"{name}_low": min(low, point), f"{name}_high": max(high, point)}
 
 
-def _table(rows: Sequence[Row]) -> list[str]:
-    """The rows to read."""
-    lines = [f"{'':36}{'said':>10}  {'estimated':<32}{'right of those said':<26}found of those there"]
-    for row in rows:
-        name = row["topic"] if row["label"] == PRESENT else f"  {row['label']}"
-        estimated = "{estimated:,} ({estimated_low:,}-{estimated_high:,})".format(**row)
-        right, found = (_percent(row, share) for share in ("precision", "recall"))
-        lines.append(f"{name:36}{row['said']:>10,}  {estimated:<32}{right:<26}{found}")
-    return lines
+COLUMNS = ("said", "estimated", "right of those said", "found of those there")
+
+
+def shown_figures(row: Row) -> list[str]:
+    """The figures of a row of `estimates` to read, for each of COLUMNS."""
+    estimated = "{estimated:,} ({estimated_low:,}-{estimated_high:,})".format(**row)
+    return [f"{row['said']:,}", estimated, _percent(row, "precision"), _percent(row, "recall")]
 
 
 def _percent(row: Row, share: str) -> str:
     if row[share] is None:
         return "-"
     return f"{row[share]:.0%} ({row[share + '_low']:.0%}-{row[share + '_high']:.0%})"
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    """The rows to read."""
+    lines: list[tuple[str, ...]] = [("", *COLUMNS)]
+    for row in rows:
+        lines.append((row["topic"] if row["label"] == PRESENT else f"  {row['label']}", *shown_figures(row)))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]

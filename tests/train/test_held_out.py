@@ -14,6 +14,7 @@ from train.data import split_of
 from wijha.records import read_rows
 from wijha.text import key
 
+ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [f"أعلن الوزير رقم {number} عن الخطة.\nورحب بها النواب في الجلسة {number}." for number in range(60)]
 HELD = [text for text in DOCUMENTS if split_of(f"d-{key(text)}") == "test"]
 
@@ -39,3 +40,12 @@ def test_what_is_learned_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sys, "argv", ["held_out", "--corpus", str(tmp_path / "corpus")])
     held_out.main()
     assert [row["id"] for _, row in read_rows(tmp_path / "held_out.local.jsonl")] == [second]
+
+
+def test_the_sample_of_the_archive_is_of_held_out_documents() -> None:
+    rows = [row for _, row in read_rows(ROOT / "data" / "archive_sample.jsonl")]
+    learned = held_out.learned_keys(ROOT / "data" / "annotated.jsonl")
+    assert len(rows) == 2_000
+    assert {split_of(f"d-{row['document']}") for row in rows} == {"test"}
+    assert not learned & {row["key"] for row in rows}
+    assert not any("text" in row for row in rows)
