@@ -10,8 +10,10 @@ from train.data import HYDRATED, WRITTEN
 from train.robustness import table as robustness_table
 from train.tables import HEADLINE, between, markdown, remarks
 from wijha.classifier import read_settings
+from wijha.estimate import COLUMNS, PRESENT, shown_figures
 from wijha.files import read_json, write_text
 from wijha.manifest import FIRST
+from wijha.records import read_rows
 from wijha.schema import Schema
 
 _HEAD = """---
@@ -65,6 +67,14 @@ Share of {sentences:,} sentences{split} whose labels stay (`python -m train.robu
 {table}
 """
 
+_ARCHIVE = """## In an archive as it comes
+
+Few sentences of an archive have a topic. How many are said to have it, how many have it, and how right the model is
+there, with 95 % intervals, from a sample that was read (`wijha estimate`; data/README.md).
+
+{table}
+"""
+
 _TAIL = """## How it was made
 
 Fine-tuned from `{encoder}` on {train:,} sentences ({development:,} for development, {test:,} for test, split by
@@ -79,8 +89,11 @@ It judges one sentence alone, in Modern Standard Arabic news; dialect, poetry an
 reach. {rare}The labels follow one guideline; another reader may draw the
 line elsewhere. Do not act on a single sentence's label: aggregate, and read what stands behind a figure. Shares counted
 from labels are biased too, most of all those of a rare stance (`said` and `true` above): correct them by a labelled
-sample of your own text.
+sample of your own text (`wijha sample`, `wijha estimate`).
 """
+
+ARCHIVE = "archive.jsonl"
+"""What `wijha estimate` says of the model, in its folder."""
 
 
 _UNFITTED = f" (1 for a topic that fewer than {ENOUGH} sentences there have or are said to have)"
@@ -131,8 +144,18 @@ def write_card(folder: Path) -> None:
         result = read_json(measured)
         split = " of the test split" if result["split"] else ""
         parts.append(_SPELLING.format(sentences=result["sentences"], split=split, table=robustness_table(result)))
+    if (folder / ARCHIVE).exists():
+        parts.append(_ARCHIVE.format(table=archive_table(folder / ARCHIVE)))
     parts.append(tail)
     write_text(folder / "README.md", "\n".join(parts))
+
+
+def archive_table(path: Path) -> str:
+    """What `wijha estimate` wrote to `path`, as Markdown."""
+    rows = [row for _, row in read_rows(path)]
+    names = [f"`{row['topic']}`" if row["label"] == PRESENT else row["label"] for row in rows]
+    head = f"{rows[0]['read']:,} read of {rows[0]['sentences']:,}"
+    return markdown([head, *COLUMNS], [[name, *shown_figures(row)] for name, row in zip(names, rows, strict=True)])
 
 
 def scores(name: str, result: dict[str, Any], schema: Schema, ours: bool) -> str:

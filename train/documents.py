@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from train.card import markdown_table, stance_table
+from train.card import ARCHIVE, archive_table, markdown_table, stance_table
 from train.command import command_line, one_sentence_errors
 from train.compare import table as comparison
 from train.leave_out import table as left_out
@@ -20,10 +20,8 @@ from train.tables import HEADLINE, fill, markdown, measurements
 from train.tune import table as tuned
 from wijha.classifier import read_schema
 from wijha.errors import InputError
-from wijha.estimate import COLUMNS, PRESENT, estimates, read_labels, shown_figures
 from wijha.files import read_json, write_json
 from wijha.manifest import FIRST
-from wijha.sample import Design, design_path
 
 RESULTS = Path("configs/results")
 SPEED = Path("benchmarks/results/inference.json")
@@ -31,7 +29,6 @@ SPEED_BOTH = Path("benchmarks/results/inference-both.json")
 CASCADE = Path("benchmarks/results/cascade.json")
 PUBLIC = ("ans", "mawqif")
 EVALUATION = "evaluation-validation.json"
-SAMPLE = Path("data/archive_sample.jsonl")
 
 
 def main() -> None:
@@ -159,21 +156,9 @@ def blocks() -> dict[str, str]:
     for name, path in {"speed": SPEED, "speed-both": SPEED_BOTH, "cascade": CASCADE}.items():
         if path.exists():
             made[name] = speed_table(read_json(path))
-    if SAMPLE.exists():
-        made["archive"] = archive_table(SAMPLE)
+    if (SHIPPED / ARCHIVE).exists():
+        made["archive"] = archive_table(SHIPPED / ARCHIVE)
     return made
-
-
-def archive_table(sample: Path) -> str:
-    """What `wijha estimate` says of a labelled sample."""
-    design = Design.read(design_path(sample))
-    read = read_labels(sample, design)
-    rows = [
-        [f"`{topic}`" if row["label"] == PRESENT else row["label"], *shown_figures(row)]
-        for topic in design.topics
-        for row in estimates(topic, design, read)
-    ]
-    return markdown([f"{len(read):,} of {design.sentences:,} sentences", *COLUMNS], rows)
 
 
 def speed_table(result: dict[str, Any]) -> str:

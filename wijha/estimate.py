@@ -86,15 +86,18 @@ def read_labels(path: Path, design: Design) -> dict[str, Labels]:
 def estimates(topic: str, design: Design, read: Mapping[str, Labels]) -> list[Row]:
     """A row for the topic's presence and for each of its labels but the absent one.
 
-    `said` is how many sentences the model gives it, `estimated`, `low` and `high` how many have it; `precision` is the
-    share of the first that have it, `recall` of the second that the model gives it, each with its bounds; None where
-    there are no such sentences.
+    `sentences` of the archive have a prediction for the topic, `read` of them are read. Of all, the model gives `said`
+    the label, and `estimated` have it (with `_low` and `_high`, the bounds of its 95 % interval, as what follows);
+    `precision` is the share of the first that have it, `recall` of the second that the model gives it, None where there
+    are none.
     """
-    confusion, draws = _confusions(*_counted(topic, design, read))
+    size, seen = _counted(topic, design, read)
+    confusion, draws = _confusions(size, seen)
+    counts = {"sentences": int(size.sum()), "read": int(seen.sum())}
     wanted = {PRESENT: list(range(1, len(design.labels)))}
     wanted |= {label: [number] for number, label in enumerate(design.labels) if number}
     return [
-        {"topic": topic, "label": label, **_figures(confusion, draws, np.array(numbers))}
+        {"topic": topic, "label": label, **counts, **_figures(confusion, draws, np.array(numbers))}
         for label, numbers in wanted.items()
     ]
 

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from train import held_out
+from train.card import ARCHIVE, archive_table
 from train.data import split_of
+from wijha.estimate import estimates, read_labels
 from wijha.records import read_rows
+from wijha.sample import Design, design_path
 from wijha.text import key
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,3 +52,16 @@ def test_the_sample_of_the_archive_is_of_held_out_documents() -> None:
     assert {split_of(f"d-{row['document']}") for row in rows} == {"test"}
     assert not learned & {row["key"] for row in rows}
     assert not any("text" in row for row in rows)
+
+
+def test_the_figures_that_are_told_come_of_that_sample() -> None:
+    sample, told = ROOT / "data" / "archive_sample.jsonl", ROOT / "models" / "classifier" / ARCHIVE
+    design = Design.read(design_path(sample))
+    read = read_labels(sample, design)
+    assert [row for _, row in read_rows(told)] == [
+        row for topic in design.topics for row in estimates(topic, design, read)
+    ]
+    table = archive_table(told)
+    assert table.startswith("| 2,000 read of 110,818 | said | estimated |") and table.count("\n") == 17
+    for page in (ROOT / "README.md", told.with_name("README.md")):
+        assert f"\n{table}\n" in page.read_text(encoding="utf-8")
