@@ -38,7 +38,7 @@ for prediction in classifier.classify(["أكد المبعوث الأممي أن 
 
 ## Topics
 
-| topic | Arabic name | the proposition that a stance is about |
+| topic | Arabic name | target: the proposition that a stance is about |
 |---|---|---|
 {topic_rows}
 """
