@@ -109,7 +109,7 @@ def _counted(topic: str, design: Design, read: Mapping[str, Labels]) -> tuple[np
     size = np.zeros((len(design.strata), len(number)))
     seen = np.zeros((*size.shape, len(number)))
     for place, stratum in enumerate(design.strata):
-        for label, sentences in stratum["said"][topic].items():
+        for label, sentences in stratum.said[topic].items():
             size[place, number[label]] = sentences
     for name, labels in read.items():
         drawn = design.drawn[name]

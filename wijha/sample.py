@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import argparse
 import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from wijha.archive_rows import NAMES, USUAL, Names, Rows, Selection, add_selection, connected, selection_of
-from wijha.archive_source import text_literal
 from wijha.arguments import positive
 from wijha.errors import InputError
 from wijha.files import read_json, replacing, write_json
@@ -56,33 +57,43 @@ def sample(arguments: argparse.Namespace) -> None:
     )
 
 
+@dataclass
+class Stratum:
+    """Sentences of the archive that are drawn from with equal chances."""
+
+    name: str
+    sentences: int
+    said: dict[str, dict[str, int]]
+    """Topic -> label -> how many of them the model gave it."""
+
+
 @dataclass(frozen=True)
 class Design:
     """What a sample was drawn from."""
 
     labels: list[str]
     """The labels; the first is the absent one."""
-    strata: list[dict[str, Any]]
-    """name, sentences, and `said`: topic -> label -> how many of them the model gave it."""
+    strata: list[Stratum]
     drawn: dict[str, dict[str, Any]]
     """id -> number of the stratum, and what the model said of each topic ("" where it was not asked)."""
 
     @property
     def sentences(self) -> int:
         """How many there are in all strata."""
-        return sum(stratum["sentences"] for stratum in self.strata)
+        return sum(stratum.sentences for stratum in self.strata)
 
     @property
     def topics(self) -> list[str]:
         """Names of the topics."""
-        return list(self.strata[0]["said"])
+        return list(self.strata[0].said)
 
     @classmethod
     def read(cls, path: Path) -> Design:
         """Raises InputError when there is none at `path`."""
         try:
-            return cls(**read_json(path))
-        except (OSError, ValueError, TypeError) as error:
+            raw = read_json(path)
+            return cls(raw["labels"], [Stratum(**stratum) for stratum in raw["strata"]], raw["drawn"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"expected what `wijha sample` wrote beside the sample at {path}, found none; pass it as --design FILE"
             ) from error
@@ -116,10 +127,12 @@ def draw(
         archive = Rows(connection, source, selection or Selection(), names, schema)
         for note in archive.notes:
             print(note)
-        strata, number = _strata(archive)
-        if not any(each["sentences"] for each in strata):
+        patterns = _patterns(archive)
+        if not patterns:
             raise InputError("expected sentences to draw from, found none; loosen --outlet, --since or --until")
-        chosen = _drawn(archive, number, allocated([each["sentences"] for each in strata], rows), seed)
+        strata, places = _strata(patterns, archive.chosen, schema.absent)
+        given = allocated([stratum.sentences for stratum in strata], rows)
+        chosen = _drawn(archive, places, given, seed)
     texts = {f"s{place:04}": text for place, (text, _) in enumerate(chosen, 1)}
     design = Design(
         list(schema.label_names), strata, {name: said for name, (_, said) in zip(texts, chosen, strict=True)}
@@ -133,38 +146,48 @@ def draw(
     return design
 
 
-def _strata(archive: Rows) -> tuple[list[dict[str, Any]], str]:
-    """The strata as they stand in `Design`, and SQL for the number of a row's."""
-    labels = "SELECT {0}, count(*) FROM archive WHERE {1} AND {2} GROUP BY 1"
-    found = [
-        (count, topic, label)
-        for topic in archive.chosen
-        for label, count in _all(archive, labels.format(archive.stances[topic], archive.where, archive.present(topic)))
-    ]
-    rarest = [(topic, label) for _, topic, label in sorted(found)]
-    cases = [
-        f"WHEN {archive.stances[topic]} = {text_literal(label)} THEN {place}"
-        for place, (topic, label) in enumerate(rarest)
-    ]
+Pattern = tuple[Any, ...]
+"""What the model said of each topic, and whether it is sure where it said that there is none."""
+
+
+def _columns(archive: Rows) -> str:
+    """A row's pattern in SQL."""
+    stances = [f"coalesce({archive.stances[topic]}, '')" for topic in archive.chosen]
     scores = [f"TRY_CAST({archive.scores[topic]} AS DOUBLE)" for topic in archive.chosen if topic in archive.scores]
-    cases.append(f"WHEN least({', '.join([*scores, '1.0'])}) < {_SURE} THEN {len(rarest)}")
-    number = f"CASE {' '.join(cases)} ELSE {len(rarest) + 1} END"
+    return ", ".join([*stances, f"least({', '.join([*scores, '1.0'])}) >= {_SURE}"])
+
+
+def _patterns(archive: Rows) -> dict[Pattern, int]:
+    """How many of the selected rows have each pattern."""
+    query = f"SELECT {_columns(archive)}, count(*) FROM archive WHERE {archive.where} GROUP BY ALL ORDER BY ALL"
+    return {tuple(pattern): count for *pattern, count in archive.run(query, archive.values).fetchall()}
+
+
+def _strata(
+    patterns: Mapping[Pattern, int], topics: Sequence[str], absent: str
+) -> tuple[list[Stratum], dict[Pattern, int]]:
+    """The strata, and the number of each pattern's."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for (*said, _), number in patterns.items():
+        counts.update({stance: number for stance in zip(topics, said, strict=True) if stance[1] not in (absent, "")})
+    rarest = sorted(counts, key=lambda stance: (counts[stance], stance))
     names = [*map("/".join, rarest), "no topic, not sure", "no topic"]
-    strata = [{"name": name, "sentences": 0, "said": {topic: {} for topic in archive.chosen}} for name in names]
-    for place, count in _all(archive, f"SELECT {number}, count(*) FROM archive WHERE {archive.where} GROUP BY 1"):
-        strata[place]["sentences"] = count
-    for topic in archive.chosen:
-        query = f"SELECT {number}, {archive.stances[topic]}, count(*) FROM archive WHERE {archive.where} AND "
-        for place, label, count in _all(archive, query + f"{archive.read(topic)} GROUP BY 1, 2"):
-            strata[place]["said"][topic][label] = count
-    return strata, number
+    strata = [Stratum(name, 0, {topic: {} for topic in topics}) for name in names]
+    places = {}
+    for pattern, number in patterns.items():
+        *said, sure = pattern
+        stances = list(zip(topics, said, strict=True))
+        place = min((rarest.index(stance) for stance in stances if stance in counts), default=len(rarest) + sure)
+        places[pattern] = place
+        strata[place].sentences += number
+        for topic, label in stances:
+            if label:
+                tally = strata[place].said[topic]
+                tally[label] = tally.get(label, 0) + number
+    return strata, places
 
 
-def _all(archive: Rows, query: str) -> list[Any]:
-    return list(archive.run(query, archive.values).fetchall())
-
-
-def allocated(sizes: list[int], rows: int) -> list[int]:
+def allocated(sizes: Sequence[int], rows: int) -> list[int]:
     """How many of `rows` each stratum gives: all or `_LEAST` of it first, then one at a time to where the root of the
     size is most above what it gives."""
     given = [min(size, _LEAST) for size in sizes]
@@ -174,19 +197,22 @@ def allocated(sizes: list[int], rows: int) -> list[int]:
     return given
 
 
-def _drawn(archive: Rows, number: str, given: list[int], seed: int) -> list[tuple[str, dict[str, Any]]]:
-    """(text, what stands of it in `Design.drawn`), in random order."""
-    archive.run("SET threads = 1")  # else DuckDB's random numbers hang on which thread reads first
+def _drawn(
+    archive: Rows, places: Mapping[Pattern, int], given: Sequence[int], seed: int
+) -> list[tuple[str, dict[str, Any]]]:
+    """(text, what stands of it in `Design.drawn`), in random order: of each stratum the rows with the lowest of random
+    numbers."""
+    archive.run("SET threads = 1")  # else the numbers hang on which thread reads first
     archive.run("SELECT setseed(?)", [seed % 2**31 / 2**31])
-    stances = ", ".join(f"coalesce({archive.stances[topic]}, '')" for topic in archive.chosen)
-    entries = (
-        f"SELECT {number} AS stratum, row(random(), the_text, {stances}) AS entry FROM archive WHERE {archive.where}"
-    )
-    lowest = _all(archive, f"SELECT stratum, min(entry, {max(given)}) FROM ({entries}) GROUP BY 1 ORDER BY 1")
+    columns, lowest = _columns(archive), f"min(row(random(), the_text), {max(given)})"
+    query = f"SELECT {columns}, {lowest} FROM archive WHERE {archive.where} GROUP BY ALL ORDER BY ALL"
+    entries: list[list[tuple[float, str, Pattern]]] = [[] for _ in given]
+    for *pattern, rows in archive.run(query, archive.values).fetchall():
+        entries[places[tuple(pattern)]] += [(dice, text, tuple(pattern)) for dice, text in rows]
     chosen = [
-        (text, {"stratum": stratum, **dict(zip(archive.chosen, said, strict=True))})
-        for stratum, entries in lowest
-        for _, text, *said in sorted(entries)[: given[stratum]]
+        (text, {"stratum": place, **dict(zip(archive.chosen, pattern, strict=False))})
+        for place, number in enumerate(given)
+        for _, text, pattern in sorted(entries[place])[:number]
     ]
     random.Random(seed).shuffle(chosen)
     return chosen

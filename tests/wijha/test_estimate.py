@@ -79,12 +79,12 @@ def test_a_sentence_is_drawn_from_the_stratum_of_its_rarest_stance(archive: Path
         sure = min(row["peace_score"], row["zones_score"]) >= 0.9
         quiet = "no topic" if sure else "no topic, not sure"
         wanted = "/".join(min(seen, key=sizes.__getitem__)) if seen else quiet
-        assert design.strata[entry["stratum"]]["name"] == wanted
+        assert design.strata[entry["stratum"]].name == wanted
     assert design.sentences == SENTENCES
     said = Counter()
     for stratum in design.strata:
-        assert all(sum(counts.values()) == stratum["sentences"] for counts in stratum["said"].values())
-        said.update(stratum["said"]["peace"])
+        assert all(sum(counts.values()) == stratum.sentences for counts in stratum.said.values())
+        said.update(stratum.said["peace"])
     assert said == Counter(row["peace_stance"] for row in rows.values())
 
 
