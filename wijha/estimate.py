@@ -3,8 +3,8 @@
 Counting what a model says counts its mistakes too. The sentences of `wijha sample` tell, for each label that the model
 gives, how often it is right and what else is there; with its own counts of the whole archive that gives counts without
 its mistakes (post-stratification: Holt and Smith 1979), and its precision and recall on this archive. Intervals are
-those of the posterior of what the strata hold; the prior is Perks's (1947), one sentence for each label that the
-model gives.
+drawn from the posterior of what the strata hold, with a prior of half a sentence for each label that the model gives,
+for a lower bound put against it, for an upper one in its favour, so that what nobody has read is left open.
 """
 
 from __future__ import annotations
@@ -20,9 +20,12 @@ from wijha.chunks import shown
 from wijha.errors import InputError
 from wijha.records import read_rows
 from wijha.sample import Design, design_path
+from wijha.text import key
 from wijha.writing import Row, write_rows
 
 _DRAWS, _SEED = 4_000, 13
+_PRIOR = 0.5  # sentences
+_KNOWN = 3  # sentences read of a stratum, from which on it speaks for itself
 _BOUNDS = (2.5, 97.5)  # percent
 PRESENT = "(present)"
 """Any label of a topic but the absent one."""
@@ -47,21 +50,36 @@ def add_parser(commands: Any) -> None:
 
 def estimate(arguments: argparse.Namespace) -> None:
     """wijha estimate."""
-    design = Design.read(arguments.design or design_path(arguments.sample))
-    read = read_labels(arguments.sample, design)
+    sample, target = arguments.sample, arguments.target
+    plan = arguments.design or design_path(sample)
+    if target and target.resolve() in (sample.resolve(), plan.resolve()):
+        raise InputError(f"expected another file for the table than {target}, which it would replace; rename it")
+    design = Design.read(plan)
+    read = read_labels(sample, design)
     rows = [row for topic in design.topics for row in estimates(topic, design, read)]
-    if arguments.target:
-        write_rows(rows, arguments.target)
-    print(f"{len(read):,} of the {len(design.drawn):,} sentences are read, drawn from {design.sentences:,}\n")
+    if target:
+        write_rows(rows, target)
+    of = ", ".join(f"{name} {_shown(value)}" for name, value in design.source.items() if value)
+    print(f"{len(read):,} of {len(design.drawn):,} sentences are read, drawn from {design.sentences:,} ({of})\n")
     print("\n".join(_table(rows)))
+    for topic in design.topics:
+        if unread := _unread(topic, design, read):
+            print(f"{topic}: none of those said to be {', '.join(unread)} is read: they are counted as said")
+    print("The bounds are of the draw; that a reader may err is not in them.")
+
+
+def _shown(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def read_labels(path: Path, design: Design) -> dict[str, Labels]:
     """id -> labels of the rows that somebody has read: those with any label. A topic left empty in one is absent.
 
-    Raises InputError for an unknown id or label, an id twice, and where no row is read.
+    Raises InputError for what is no label or no sentence of this sample, for a topic without any label, and where a
+    sentence that is not read stands above one that is.
     """
     read: dict[str, Labels] = {}
+    labelled: set[str] = set()
     for line, row in read_rows(path):
         found = {topic: str(row.get(topic) or "").strip() for topic in design.topics}
         if not any(found.values()):
@@ -72,15 +90,39 @@ def read_labels(path: Path, design: Design) -> dict[str, Labels]:
                 "got another label; mend it"
             )
         name = str(row.get("id") or "").strip()
-        if name not in design.drawn or name in read:
+        if name not in design.drawn or name in read or _other_text(row, design.drawn[name]["key"]):
             what = "the same one again" if name in read else "another"
-            raise InputError(f"expected an id of the sample, each once, in {path} line {line}, got {what}; mend it")
+            raise InputError(
+                f"expected a sentence of the sample, each once, in {path} line {line}, got {what}; mend it"
+            )
         read[name] = {topic: label or design.labels[0] for topic, label in found.items()}
-    if not read:
+        labelled |= {topic for topic, label in found.items() if label}
+    if unread := [topic for topic in design.topics if topic not in labelled]:
         raise InputError(
-            f"expected labels in the columns {shown(design.topics)} of {path}, found none; read some of it first"
+            f"expected labels of {shown(unread)} in {path}, found none; write {design.labels[0]} once where it was read"
+        )
+    last = max(place for place, name in enumerate(design.drawn) if name in read)
+    if left := last + 1 - len(read):
+        raise InputError(
+            f"expected labels from the top of {path} on, found {left:,} sentences without any above the last one that "
+            f"has; write {design.labels[0]} in those without a topic"
         )
     return read
+
+
+def _other_text(row: Row, drawn: str) -> bool:
+    """Whether the row's text, or else its key, is not that of the sentence that was drawn under its id."""
+    text = row.get("text")
+    if not isinstance(text, str):
+        return str(row.get("key", drawn)) != drawn
+    return drawn not in (key(text), key(text.removeprefix("'")))  # see wijha.writing.defuse
+
+
+def _unread(topic: str, design: Design, read: Mapping[str, Labels]) -> list[str]:
+    """The labels that the model gives to sentences of which none is read."""
+    size, seen = _counted(topic, design, read)
+    none = (size.sum(axis=0) > 0) & (seen.sum(axis=(0, 2)) == 0)
+    return [label for label, unread in zip(design.labels, none, strict=True) if unread]
 
 
 def estimates(topic: str, design: Design, read: Mapping[str, Labels]) -> list[Row]:
@@ -92,13 +134,12 @@ def estimates(topic: str, design: Design, read: Mapping[str, Labels]) -> list[Ro
     are none.
     """
     size, seen = _counted(topic, design, read)
-    confusion, draws = _confusions(size, seen)
     counts = {"sentences": int(size.sum()), "read": int(seen.sum())}
+    size = _collapsed(size, seen.sum(axis=2))
     wanted = {PRESENT: list(range(1, len(design.labels)))}
     wanted |= {label: [number] for number, label in enumerate(design.labels) if number}
     return [
-        {"topic": topic, "label": label, **counts, **_figures(confusion, draws, np.array(numbers))}
-        for label, numbers in wanted.items()
+        {"topic": topic, "label": label, **counts, **_figures(size, seen, numbers)} for label, numbers in wanted.items()
     ]
 
 
@@ -118,48 +159,69 @@ def _counted(topic: str, design: Design, read: Mapping[str, Labels]) -> tuple[np
     return size, seen
 
 
-def _confusions(size: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many sentences of the archive the model gives one label and have another, shape (labels, labels); and draws
-    of the same from its posterior, shape (draws, labels, labels)."""
-    count, sampled = size.shape[1], seen.sum(axis=2, keepdims=True)
-    size = _collapsed(size, sampled[..., 0])
-    rates = np.where(sampled > 0, seen / np.maximum(sampled, 1), np.eye(count))
-    prior = size / np.maximum(size.sum(axis=0), 1) / count  # over all strata one sentence for each label that is said
-    shape = np.where(size[..., None] > 0, seen + prior[..., None], 1.0)
-    drawn = np.random.default_rng(_SEED).standard_gamma(shape, (_DRAWS, *shape.shape))
-    drawn /= drawn.sum(axis=3, keepdims=True)
-    unread = np.maximum(size[..., None] - sampled, 0)
-    return (seen + unread * rates).sum(axis=0), (seen + unread * drawn).sum(axis=1)
-
-
 def _collapsed(size: np.ndarray, sampled: np.ndarray) -> np.ndarray:
-    """Sizes, shape (strata, said labels), in which strata that nobody has read count with the others of their label."""
-    whole, kept = size.sum(axis=0), np.where(sampled > 0, size, 0)
-    known = kept.sum(axis=0)
-    scaled: np.ndarray = kept * whole / np.maximum(known, 1)
-    scaled[0] += np.where(known > 0, 0, whole)  # a label of which nothing is read
-    return scaled
+    """Sizes, shape (strata, said labels), in which strata of which next to nothing is read count with the others of
+    their label."""
+    known = sampled >= np.minimum(_KNOWN, size)
+    known = np.where(known.any(axis=0), known, sampled > 0)
+    kept = np.where(known, size, sampled)  # what is read there is known all the same
+    rest, base = (size - kept).sum(axis=0), np.where(known, size, 0).sum(axis=0)
+    spread: np.ndarray = kept + rest * np.where(known, size, 0) / np.maximum(base, 1)
+    spread[0] += np.where(base > 0, 0, rest)  # a label of which nothing is read
+    return spread
 
 
-def _figures(confusion: np.ndarray, draws: np.ndarray, labels: np.ndarray) -> Row:
+def _figures(size: np.ndarray, seen: np.ndarray, labels: list[int]) -> Row:
     """What `estimates` says of some labels taken as one."""
-    tables = np.concatenate([confusion[None], draws])
-    said, there = tables[:, labels].sum(axis=(1, 2)), tables[:, :, labels].sum(axis=(1, 2))
-    both = tables[:, labels][:, :, labels].sum(axis=(1, 2))
-    counts = {name: round(value) for name, value in _bounded("estimated", there).items()}
-    shares = _share("precision", both, said) | _share("recall", both, there)
-    return {"said": round(said[0]), **counts, **shares}
+    dice, sampled, hits = np.random.default_rng(_SEED), seen.sum(axis=2), seen[..., labels].sum(axis=2)
+    said = np.isin(np.arange(size.shape[1]), labels)
+    unread, rest = np.maximum(size - sampled, 0), sampled - hits
+    prior = _PRIOR * size / np.maximum(size.sum(axis=0), 1)
+    rates = np.where(sampled > 0, hits / np.maximum(sampled, 1), said)
+    found, missed = _parts(hits + unread * rates[None], said)
+    found_low, missed_low = _parts(hits + unread * _drawn_rates(dice, hits, rest + prior), said)
+    found_high, missed_high = _parts(hits + unread * _drawn_rates(dice, hits + prior, rest), said)
+    count = float(size[:, said].sum())
+    there = _bounded(found + missed, found_low + missed_low, found_high + missed_high)
+    right = _bounded(found, found_low, found_high) / count if count else None
+    whole = found[0] + missed[0] > 0
+    seen_of_it = _bounded(*map(_share, (found, found_low, found_high), (missed, missed_high, missed_low)))
+    return {
+        "said": round(count),
+        **{name: round(value) for name, value in zip(_names("estimated"), there, strict=True)},
+        **_shares("precision", right),
+        **_shares("recall", seen_of_it if whole else None),
+    }
 
 
-def _share(name: str, some: np.ndarray, whole: np.ndarray) -> dict[str, float | None]:
-    shares = np.divide(some, whole, out=np.zeros_like(some), where=whole > 0)
-    return {each: round(value, 3) if whole[0] > 0 else None for each, value in _bounded(name, shares).items()}
+def _drawn_rates(dice: np.random.Generator, hits: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Draws of Beta(hits, rest), shape (draws, strata, labels), of which either may be 0."""
+    some, others = (dice.standard_gamma(each, (_DRAWS, *each.shape)) for each in (hits, rest))
+    return _share(some, others)
 
 
-def _bounded(name: str, values: np.ndarray) -> dict[str, float]:
-    """The first value and, of the others, its bounds: none is left out by them where all that was read is alike."""
-    point, low, high = float(values[0]), *map(float, np.percentile(values[1:], _BOUNDS))
-    return {name: point, f"{name}_low": min(low, point), f"{name}_high": max(high, point)}
+def _parts(sentences: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of sentences that have a label, shape (draws, strata, said labels), those that the model gives it, and others."""
+    return sentences[..., said].sum(axis=(1, 2)), sentences[..., ~said].sum(axis=(1, 2))
+
+
+def _share(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    shares: np.ndarray = np.divide(some, some + others, out=np.zeros_like(some), where=some + others > 0)
+    return shares
+
+
+def _bounded(point: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """The point, the lower bound of `low` and the upper one of `high`."""
+    return np.array([point[0], np.percentile(low, _BOUNDS[0]), np.percentile(high, _BOUNDS[1])])
+
+
+def _names(name: str) -> tuple[str, str, str]:
+    return name, f"{name}_low", f"{name}_high"
+
+
+def _shares(name: str, values: np.ndarray | None) -> Row:
+    rounded = [None] * 3 if values is None else [round(float(value), 3) for value in values]
+    return dict(zip(_names(name), rounded, strict=True))
 
 
 COLUMNS = ("said", "estimated", "right of those said", "found of those there")

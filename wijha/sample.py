@@ -19,14 +19,16 @@ from typing import Any
 
 from wijha.archive_rows import NAMES, USUAL, Names, Rows, Selection, add_selection, connected, selection_of
 from wijha.arguments import positive
+from wijha.chunks import shown
 from wijha.errors import InputError
 from wijha.files import read_json, replacing, write_json
 from wijha.schema import Schema
+from wijha.text import key
 from wijha.writing import encode, target_suffix
 
 _ROWS, _SEED = 400, 13
 _LEAST = 10  # sentences of each stratum, where it has as many
-_SURE = 0.9
+_SURE = 0.9  # score; a convention, any other bound gives right counts too
 _BOM = "\ufeff"  # without it some spreadsheets show Arabic in UTF-8 as Latin letters
 
 
@@ -40,7 +42,12 @@ def add_parser(commands: Any) -> None:
     )
     command.add_argument("archive", metavar="PREDICTIONS", type=Path, help=".parquet, .jsonl, .csv, or a folder of one")
     command.add_argument("target", metavar="OUT", type=Path, help=".csv, .jsonl or .parquet to write the labels into")
-    command.add_argument("--rows", type=positive, default=_ROWS, help=f"how many sentences (default: {_ROWS})")
+    command.add_argument(
+        "--rows",
+        type=positive,
+        default=_ROWS,
+        help=f"how many sentences, at least {_LEAST} of each stratum (default: {_ROWS})",
+    )
     command.add_argument("--seed", type=int, default=_SEED, help=f"another number draws others (default: {_SEED})")
     add_selection(command)
     command.set_defaults(command=sample)
@@ -50,10 +57,11 @@ def sample(arguments: argparse.Namespace) -> None:
     """wijha sample."""
     selection, names, schema = selection_of(arguments)
     design = draw(arguments.archive, arguments.target, arguments.rows, arguments.seed, selection, names, schema)
+    absent, *others = design.labels
     print(
-        f"{len(design.drawn):,} of {design.sentences:,} sentences -> {arguments.target}; label each topic "
-        f"({', '.join(design.labels)}; {design.labels[0]} may be left out beside another label), from the top on, as "
-        f"many as you can\nnext: wijha estimate {arguments.target}"
+        f"{len(design.drawn):,} of {design.sentences:,} sentences -> {arguments.target}\n"
+        f"label them from the top on, as many as you can: {', '.join(others)} where a topic is there, {absent} once in "
+        f"a sentence without any\nnext: wijha estimate {arguments.target}"
     )
 
 
@@ -71,11 +79,14 @@ class Stratum:
 class Design:
     """What a sample was drawn from."""
 
+    source: dict[str, Any]
+    """File or folder of the archive, selection, seed."""
     labels: list[str]
     """The labels; the first is the absent one."""
     strata: list[Stratum]
     drawn: dict[str, dict[str, Any]]
-    """id -> number of the stratum, and what the model said of each topic ("" where it was not asked)."""
+    """id -> key of the text (`wijha.text.key`), number of the stratum, and what the model said of each topic ("" where
+    it was not asked), in the order of reading."""
 
     @property
     def sentences(self) -> int:
@@ -92,7 +103,8 @@ class Design:
         """Raises InputError when there is none at `path`."""
         try:
             raw = read_json(path)
-            return cls(raw["labels"], [Stratum(**stratum) for stratum in raw["strata"]], raw["drawn"])
+            strata = [Stratum(**stratum) for stratum in raw["strata"]]
+            return cls(raw["source"], raw["labels"], strata, raw["drawn"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"expected what `wijha sample` wrote beside the sample at {path}, found none; pass it as --design FILE"
@@ -119,24 +131,24 @@ def draw(
     Raises InputError where `source` is no classified archive, no row of it is selected, or there is a file at `target`
     already, which may hold labels.
     """
-    suffix = target_suffix(target)
+    suffix, selection = target_suffix(target), selection or Selection()
     for path in (target, design_path(target)):
         if path.exists():
             raise InputError(f"expected no file at {path} yet, found one, perhaps with labels; name another")
     with connected(source) as connection:
-        archive = Rows(connection, source, selection or Selection(), names, schema)
-        for note in archive.notes:
-            print(note)
+        archive = Rows(connection, source, selection, names, schema)
+        _check_selection(archive, source)
         patterns = _patterns(archive)
         if not patterns:
-            raise InputError("expected sentences to draw from, found none; loosen --outlet, --since or --until")
+            raise InputError(f"expected sentences to draw from in {source}, found none; select more of it")
         strata, places = _strata(patterns, archive.chosen, schema.absent)
         given = allocated([stratum.sentences for stratum in strata], rows)
         chosen = _drawn(archive, places, given, seed)
     texts = {f"s{place:04}": text for place, (text, _) in enumerate(chosen, 1)}
-    design = Design(
-        list(schema.label_names), strata, {name: said for name, (_, said) in zip(texts, chosen, strict=True)}
-    )
+    drawn = {name: {"key": key(text), **said} for name, (text, said) in zip(texts, chosen, strict=True)}
+    wanted = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(selection).items()}
+    of = {"archive": source.name, **wanted, "seed": seed}
+    design = Design(of, list(schema.label_names), strata, drawn)
     blank = dict.fromkeys(archive.chosen)
     content = encode([{"id": name, "text": text, **blank} for name, text in texts.items()], suffix)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -144,6 +156,20 @@ def draw(
     with replacing(target) as file:
         file.write((_BOM.encode() if suffix == ".csv" else b"") + content)
     return design
+
+
+def _check_selection(archive: Rows, source: Path) -> None:
+    """Raises InputError for a selection by what the archive has not: a report may leave it out, a count may not."""
+    wanted, names = archive.selection, archive.names
+    lacking = [topic for topic in wanted.topics if topic not in archive.topics]
+    lacking += [names.outlet] * bool(wanted.outlets) + [names.date] * bool(wanted.since or wanted.until)
+    if missing := [name for name in lacking if name not in archive.columns]:
+        raise InputError(
+            f"expected {', '.join(missing)} in {source} to select by, found the columns {shown(archive.columns)}; "
+            "drop the option, or name the column by --outlet-column or --date-column"
+        )
+    for note in archive.notes:
+        print(note)
 
 
 Pattern = tuple[Any, ...]
@@ -157,9 +183,14 @@ def _columns(archive: Rows) -> str:
     return ", ".join([*stances, f"least({', '.join([*scores, '1.0'])}) >= {_SURE}"])
 
 
+def _where(archive: Rows) -> str:
+    """The selected rows in which the model was asked of one of the chosen topics."""
+    return f"{archive.where} AND ({' OR '.join(map(archive.read, archive.chosen))})"
+
+
 def _patterns(archive: Rows) -> dict[Pattern, int]:
     """How many of the selected rows have each pattern."""
-    query = f"SELECT {_columns(archive)}, count(*) FROM archive WHERE {archive.where} GROUP BY ALL ORDER BY ALL"
+    query = f"SELECT {_columns(archive)}, count(*) FROM archive WHERE {_where(archive)} GROUP BY ALL ORDER BY ALL"
     return {tuple(pattern): count for *pattern, count in archive.run(query, archive.values).fetchall()}
 
 
@@ -205,7 +236,7 @@ def _drawn(
     archive.run("SET threads = 1")  # else the numbers hang on which thread reads first
     archive.run("SELECT setseed(?)", [seed % 2**31 / 2**31])
     columns, lowest = _columns(archive), f"min(row(random(), the_text), {max(given)})"
-    query = f"SELECT {columns}, {lowest} FROM archive WHERE {archive.where} GROUP BY ALL ORDER BY ALL"
+    query = f"SELECT {columns}, {lowest} FROM archive WHERE {_where(archive)} GROUP BY ALL ORDER BY ALL"
     entries: list[list[tuple[float, str, Pattern]]] = [[] for _ in given]
     for *pattern, rows in archive.run(query, archive.values).fetchall():
         entries[places[tuple(pattern)]] += [(dice, text, tuple(pattern)) for dice, text in rows]

@@ -126,17 +126,18 @@ def test_who_reads_everything_counts_exactly(archive: Path, truth: Truth, tmp_pa
 
 
 def test_intervals_hold_the_true_counts_as_often_as_they_say(archive: Path, truth: Truth, tmp_path: Path) -> None:
-    held, found, said = [], Counter[str](), Counter[str]()
+    held: dict[str, list[bool]] = {label: [] for label in (PRESENT, *LABELS[1:])}
+    found, said = Counter[str](), Counter[str]()
     for seed in range(40):
         design = draw(archive, tmp_path / f"{seed}.jsonl", 300, seed)
         read = labelled(tmp_path / f"{seed}.jsonl", truth)
         for topic in PREVALENCE:
             for row in estimates(topic, design, read):
                 count = true_count(truth, topic, row["label"])
-                held.append(row["estimated_low"] <= count <= row["estimated_high"])
+                held[row["label"]].append(row["estimated_low"] <= count <= row["estimated_high"])
                 found[f"{topic} {row['label']}"] += row["estimated"]
                 said[f"{topic} {row['label']}"] = row["said"]
-    assert 0.92 <= sum(held) / len(held) <= 0.99
+    assert all(0.92 <= sum(each) / len(each) <= 1 for each in held.values()), held
     nearer = 0
     for topic in PREVALENCE:
         for label in (PRESENT, *LABELS[1:]):
@@ -160,7 +161,7 @@ def test_from_the_command_line(archive: Path, truth: Truth, tmp_path: Path, caps
     sample = tmp_path / "sample.csv"
     assert main(["sample", str(archive), str(sample), "--rows", "120", "--outlet", "two", "--topic", "peace"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith(f"120 of 2,000 sentences -> {sample}; label") and f"next: wijha estimate {sample}" in said
+    assert said.startswith(f"120 of 2,000 sentences -> {sample}\nlabel") and f"next: wijha estimate {sample}" in said
     rows = [row for _, row in read_rows(sample)]
     assert "zones" not in rows[0] and all(int(row["text"]) % 2 for row in rows)
     for row in rows[:90]:
@@ -168,27 +169,41 @@ def test_from_the_command_line(archive: Path, truth: Truth, tmp_path: Path, caps
     write_rows(rows, sample)
     assert main(["estimate", str(sample), str(tmp_path / "counts.csv")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "90 of the 120 sentences are read, drawn from 2,000"
-    assert [line.split()[0] for line in lines[3:]] == ["peace", *LABELS[1:]]
+    of = "archive archive.parquet, topics peace, outlets two, seed 13"
+    assert lines[0] == f"90 of 120 sentences are read, drawn from 2,000 ({of})"
+    assert [line.split()[0] for line in lines[3:-1]] == ["peace", *LABELS[1:]]
     kept = [row for _, row in read_rows(tmp_path / "counts.csv")]
     assert [row["label"] for row in kept] == [PRESENT, *LABELS[1:]]
     assert f"{int(kept[0]['estimated']):,} ({int(kept[0]['estimated_low']):,}-" in lines[3]
 
 
 @pytest.mark.parametrize(
-    ("rows", "sentence"),
+    ("change", "sentence"),
     [
-        ([{"id": "s0001", "peace": "yes", "zones": ""}], "expected one of absent, neutral, favor, against or nothing"),
-        ([{"id": "s9999", "peace": "favor"}], "expected an id of the sample, each once, in .* line 1, got another"),
-        ([{"id": "s0001", "peace": "favor"}] * 2, "line 2, got the same one again"),
-        ([{"id": "s0001", "peace": ""}], "expected labels in the columns peace, zones of .*, found none; read some"),
+        ({"s0001": {"peace": "yes"}}, "expected one of absent, neutral, favor, against or nothing as peace"),
+        ({"s0002": {"id": "s9999"}}, "expected a sentence of the sample, each once, in .* line 2, got another"),
+        ({"s0002": {"text": "of another sample"}}, "each once, in .* line 2, got another"),
+        ({"s0002": {"id": "s0001", "text": None}}, "each once, in .* line 2, got the same one again"),
+        (
+            {"s0002": {"peace": None, "zones": " "}},
+            "found 1 sentences without any above the last one that has; write absent",
+        ),
+        (
+            {"every": {"zones": ""}},
+            "expected labels of zones in .*, found none; write absent once",
+        ),
+        (
+            {"every": {"zones": "", "peace": ""}},
+            "expected labels of peace, zones in .*, found none",
+        ),
     ],
 )
-def test_a_wrong_label_is_one_sentence(
-    archive: Path, tmp_path: Path, rows: list[dict[str, str]], sentence: str
+def test_wrong_labels_are_one_sentence(
+    archive: Path, truth: Truth, tmp_path: Path, change: dict[str, dict[str, str]], sentence: str
 ) -> None:
     design = draw(archive, tmp_path / "sample.jsonl", 30)
-    write_rows(rows, tmp_path / "read.jsonl")
+    rows = [row | truth[row["text"]] for _, row in read_rows(tmp_path / "sample.jsonl")]
+    write_rows([row | change.get(row["id"], change.get("every", {})) for row in rows], tmp_path / "read.jsonl")
     with pytest.raises(InputError, match=sentence):
         read_labels(tmp_path / "read.jsonl", design)
 
@@ -201,12 +216,30 @@ def test_a_topic_left_empty_beside_another_is_absent(archive: Path, tmp_path: Pa
     assert read == {"s0002": {"peace": "favor", "zones": "absent"}, "s0001": {"peace": "absent", "zones": "absent"}}
 
 
-def test_a_label_that_nobody_has_read_counts_as_the_model_says(archive: Path, tmp_path: Path) -> None:
+def test_a_text_that_a_spreadsheet_would_run_is_known_again(tmp_path: Path) -> None:
+    rows = [{"text": f"=1+{number} القدس", "peace_stance": "absent"} for number in range(20)]
+    write_rows(rows, tmp_path / "archive.jsonl")
+    design = draw(tmp_path / "archive.jsonl", tmp_path / "sample.csv")
+    read = [row | {"peace": "absent"} for _, row in read_rows(tmp_path / "sample.csv")]
+    assert all(row["text"].startswith("'=") for row in read)
+    write_rows(read, tmp_path / "sample.csv")
+    assert len(read_labels(tmp_path / "sample.csv", design)) == 20
+
+
+def test_a_label_that_nobody_has_read_counts_as_the_model_says(
+    archive: Path, truth: Truth, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     design = draw(archive, tmp_path / "sample.jsonl", 60)
-    quiet = [name for name, each in design.drawn.items() if each["peace"] == "absent"]
-    read = {name: dict.fromkeys(PREVALENCE, "absent") for name in quiet}
+    favor = {name for name, each in design.drawn.items() if each["peace"] == "favor"}
+    read = {name: dict.fromkeys(PREVALENCE, "absent") for name in design.drawn.keys() - favor}
     row = next(row for row in estimates("peace", design, read) if row["label"] == "favor")
-    assert row["estimated"] == row["said"] and row["estimated_low"] < row["said"] / 4
+    assert row["estimated"] == row["said"] and row["estimated_low"] == 0 and row["estimated_high"] > row["said"]
+    first = next(name for name, each in design.drawn.items() if each["peace"] == "absent")
+    rows = [row for _, row in read_rows(tmp_path / "sample.jsonl")]
+    until = [row["id"] for row in rows].index(first) + 1
+    write_rows([row | truth[row["text"]] for row in rows[:until]], tmp_path / "read.jsonl")
+    assert main(["estimate", str(tmp_path / "read.jsonl"), "--design", str(tmp_path / "sample.design.json")]) == 0
+    assert "peace: none of those said to be " in capsys.readouterr().out
 
 
 def test_labels_are_not_written_over(archive: Path, tmp_path: Path) -> None:
@@ -219,15 +252,50 @@ def test_labels_are_not_written_over(archive: Path, tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_nothing_selected_is_one_sentence(archive: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected sentences to draw from, found none; loosen --outlet"):
-        draw(archive, tmp_path / "sample.csv", 30, selection=Selection(outlets=("three",)))
+@pytest.mark.parametrize(
+    ("selection", "sentence"),
+    [
+        (Selection(outlets=("three",)), "expected sentences to draw from in .*, found none; select more of it"),
+        (Selection(topics=("piece",)), "expected piece in .* to select by, found the columns text, outlet"),
+        (Selection(since="2020-01-01"), "expected date in .* to select by, .*; drop the option, or name the column by"),
+    ],
+)
+def test_a_selection_of_nothing_is_one_sentence(
+    archive: Path, tmp_path: Path, selection: Selection, sentence: str
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        draw(archive, tmp_path / "sample.csv", 30, selection=selection)
     assert not list(tmp_path.iterdir())
+
+
+def test_rows_in_which_the_topic_was_not_asked_are_not_drawn(tmp_path: Path) -> None:
+    rows = [
+        {"text": f"{n}", "peace_stance": "absent", "zones_stance": "favor" if n % 10 == 0 else None} for n in range(300)
+    ]
+    write_rows(rows, tmp_path / "archive.jsonl")
+    design = draw(tmp_path / "archive.jsonl", tmp_path / "sample.jsonl", 50, selection=Selection(topics=("zones",)))
+    assert design.sentences == 30 == len(design.drawn) and {each["zones"] for each in design.drawn.values()} == {
+        "favor"
+    }
+
+
+def test_the_table_does_not_replace_the_labels(
+    archive: Path, truth: Truth, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw(archive, tmp_path / "sample.csv", 30)
+    rows = [row | truth[row["text"]] for _, row in read_rows(tmp_path / "sample.csv")]
+    write_rows(rows, tmp_path / "sample.csv")
+    for name in ("sample.csv", "sample.design.json"):
+        before = (tmp_path / name).read_bytes()
+        assert main(["estimate", str(tmp_path / "sample.csv"), str(tmp_path / name)]) == 2
+        assert "expected another file for the table than" in capsys.readouterr().err
+        assert (tmp_path / name).read_bytes() == before
 
 
 def test_without_a_design_the_option_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "sample.csv").write_text("id,peace\ns0001,favor\n")
     (tmp_path / "other.json").write_text(json.dumps({"labels": []}))
-    for more in ([], ["--design", str(tmp_path / "other.json")]):
+    (tmp_path / "third.json").write_text(json.dumps({"source": {}, "labels": [], "strata": [{}], "drawn": {}}))
+    for more in ([], ["--design", str(tmp_path / "other.json")], ["--design", str(tmp_path / "third.json")]):
         assert main(["estimate", str(tmp_path / "sample.csv"), *more]) == 2
         assert "expected what `wijha sample` wrote beside the sample at " in capsys.readouterr().err
