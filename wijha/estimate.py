@@ -16,11 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from wijha.chunks import shown
+from wijha.design import Design, Labels, design_path, read_labels
 from wijha.errors import InputError
-from wijha.records import read_rows
-from wijha.sample import Design, design_path
-from wijha.text import key
 from wijha.writing import Row, write_rows
 
 _DRAWS, _SEED = 4_000, 13
@@ -29,9 +26,6 @@ _KNOWN = 3  # sentences read of a stratum, from which on it speaks for itself
 _BOUNDS = (2.5, 97.5)  # percent
 PRESENT = "(present)"
 """Any label of a topic but the absent one."""
-
-Labels = Mapping[str, str]
-"""Topic -> label."""
 
 
 def add_parser(commands: Any) -> None:
@@ -72,52 +66,6 @@ def _shown(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def read_labels(path: Path, design: Design) -> dict[str, Labels]:
-    """id -> labels of the rows that somebody has read: those with any label. A topic left empty in one is absent.
-
-    Raises InputError for what is no label or no sentence of this sample, for a topic without any label, and where a
-    sentence that is not read stands above one that is.
-    """
-    read: dict[str, Labels] = {}
-    labelled: set[str] = set()
-    for line, row in read_rows(path):
-        found = {topic: str(row.get(topic) or "").strip() for topic in design.topics}
-        if not any(found.values()):
-            continue
-        if unknown := [topic for topic, label in found.items() if label and label not in design.labels]:
-            raise InputError(
-                f"expected one of {', '.join(design.labels)} or nothing as {unknown[0]} in {path} line {line}, "
-                "got another label; mend it"
-            )
-        name = str(row.get("id") or "").strip()
-        if name not in design.drawn or name in read or _other_text(row, design.drawn[name]["key"]):
-            what = "the same one again" if name in read else "another"
-            raise InputError(
-                f"expected a sentence of the sample, each once, in {path} line {line}, got {what}; mend it"
-            )
-        read[name] = {topic: label or design.labels[0] for topic, label in found.items()}
-        labelled |= {topic for topic, label in found.items() if label}
-    if unread := [topic for topic in design.topics if topic not in labelled]:
-        raise InputError(
-            f"expected labels of {shown(unread)} in {path}, found none; write {design.labels[0]} once where it was read"
-        )
-    last = max(place for place, name in enumerate(design.drawn) if name in read)
-    if left := last + 1 - len(read):
-        raise InputError(
-            f"expected labels from the top of {path} on, found {left:,} sentences without any above the last one that "
-            f"has; write {design.labels[0]} in those without a topic"
-        )
-    return read
-
-
-def _other_text(row: Row, drawn: str) -> bool:
-    """Whether the row's text, or else its key, is not that of the sentence that was drawn under its id."""
-    text = row.get("text")
-    if not isinstance(text, str):
-        return str(row.get("key", drawn)) != drawn
-    return drawn not in (key(text), key(text.removeprefix("'")))  # see wijha.writing.defuse
-
-
 def _unread(topic: str, design: Design, read: Mapping[str, Labels]) -> list[str]:
     """The labels that the model gives to sentences of which none is read."""
     size, seen = _counted(topic, design, read)
@@ -135,7 +83,7 @@ def estimates(topic: str, design: Design, read: Mapping[str, Labels]) -> list[Ro
     """
     size, seen = _counted(topic, design, read)
     counts = {"sentences": int(size.sum()), "read": int(seen.sum())}
-    size = _collapsed(size, seen.sum(axis=2))
+    size = collapsed(size, seen.sum(axis=2))
     wanted = {PRESENT: list(range(1, len(design.labels)))}
     wanted |= {label: [number] for number, label in enumerate(design.labels) if number}
     return [
@@ -159,10 +107,10 @@ def _counted(topic: str, design: Design, read: Mapping[str, Labels]) -> tuple[np
     return size, seen
 
 
-def _collapsed(size: np.ndarray, sampled: np.ndarray) -> np.ndarray:
+def collapsed(size: np.ndarray, sampled: np.ndarray) -> np.ndarray:
     """Sizes, shape (strata, said labels), in which strata of which next to nothing is read count with the others of
     their label."""
-    known = sampled >= np.minimum(_KNOWN, size)
+    known = (size > 0) & (sampled >= np.minimum(_KNOWN, size))
     known = np.where(known.any(axis=0), known, sampled > 0)
     kept = np.where(known, size, sampled)  # what is read there is known all the same
     rest, base = (size - kept).sum(axis=0), np.where(known, size, 0).sum(axis=0)

@@ -13,15 +13,16 @@ import argparse
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from wijha.archive_rows import NAMES, USUAL, Names, Rows, Selection, add_selection, connected, selection_of
 from wijha.arguments import positive
 from wijha.chunks import shown
+from wijha.design import Design, Stratum, design_path
 from wijha.errors import InputError
-from wijha.files import read_json, replacing, write_json
+from wijha.files import replacing, write_json
 from wijha.schema import Schema
 from wijha.text import key
 from wijha.writing import encode, target_suffix
@@ -63,57 +64,6 @@ def sample(arguments: argparse.Namespace) -> None:
         f"label them from the top on, as many as you can: {', '.join(others)} where a topic is there, {absent} once in "
         f"a sentence without any\nnext: wijha estimate {arguments.target}"
     )
-
-
-@dataclass
-class Stratum:
-    """Sentences of the archive that are drawn from with equal chances."""
-
-    name: str
-    sentences: int
-    said: dict[str, dict[str, int]]
-    """Topic -> label -> how many of them the model gave it."""
-
-
-@dataclass(frozen=True)
-class Design:
-    """What a sample was drawn from."""
-
-    source: dict[str, Any]
-    """File or folder of the archive, selection, seed."""
-    labels: list[str]
-    """The labels; the first is the absent one."""
-    strata: list[Stratum]
-    drawn: dict[str, dict[str, Any]]
-    """id -> key of the text (`wijha.text.key`), number of the stratum, and what the model said of each topic ("" where
-    it was not asked), in the order of reading."""
-
-    @property
-    def sentences(self) -> int:
-        """How many there are in all strata."""
-        return sum(stratum.sentences for stratum in self.strata)
-
-    @property
-    def topics(self) -> list[str]:
-        """Names of the topics."""
-        return list(self.strata[0].said)
-
-    @classmethod
-    def read(cls, path: Path) -> Design:
-        """Raises InputError when there is none at `path`."""
-        try:
-            raw = read_json(path)
-            strata = [Stratum(**stratum) for stratum in raw["strata"]]
-            return cls(raw["source"], raw["labels"], strata, raw["drawn"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"expected what `wijha sample` wrote beside the sample at {path}, found none; pass it as --design FILE"
-            ) from error
-
-
-def design_path(sample: Path) -> Path:
-    """Where the design of a sample lies."""
-    return sample.with_name(f"{sample.stem}.design.json")
 
 
 def draw(

@@ -12,9 +12,9 @@ import pytest
 from train import held_out
 from train.card import ARCHIVE, archive_table
 from train.data import split_of
-from wijha.estimate import estimates, read_labels
+from wijha.design import Design, design_path, read_labels
+from wijha.estimate import estimates
 from wijha.records import read_rows
-from wijha.sample import Design, design_path
 from wijha.text import key
 
 ROOT = Path(__file__).resolve().parents[2]

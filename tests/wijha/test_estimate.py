@@ -14,9 +14,10 @@ import pytest
 from wijha import InputError
 from wijha.archive_rows import Selection
 from wijha.cli import main
-from wijha.estimate import PRESENT, estimates, read_labels
+from wijha.design import Design, read_labels
+from wijha.estimate import PRESENT, collapsed, estimates
 from wijha.records import read_rows
-from wijha.sample import Design, allocated, draw
+from wijha.sample import allocated, draw
 from wijha.writing import write_rows
 
 LABELS = ("absent", "neutral", "favor", "against")
@@ -240,6 +241,13 @@ def test_a_label_that_nobody_has_read_counts_as_the_model_says(
     write_rows([row | truth[row["text"]] for row in rows[:until]], tmp_path / "read.jsonl")
     assert main(["estimate", str(tmp_path / "read.jsonl"), "--design", str(tmp_path / "sample.design.json")]) == 0
     assert "peace: none of those said to be " in capsys.readouterr().out
+
+
+def test_a_stratum_of_which_little_is_read_counts_with_others() -> None:
+    size = np.array([[0.0, 10.0, 7.0, 4.0], [50.0, 30.0, 0.0, 6.0], [0.0, 20.0, 0.0, 0.0]])
+    read = np.array([[0.0, 10.0, 0.0, 2.0], [2.0, 1.0, 0.0, 1.0], [0.0, 5.0, 0.0, 0.0]])
+    wanted = [[0, 10 + 29 / 3, 7, 4], [50, 1, 0, 6], [0, 20 + 2 * 29 / 3, 0, 0]]  # of 30, one is read: 29 by size
+    assert collapsed(size, read) == pytest.approx(np.array(wanted))
 
 
 def test_labels_are_not_written_over(archive: Path, tmp_path: Path) -> None:

@@ -1,0 +1,115 @@
+"""What a sample was drawn from, and what its readers say: `wijha sample` writes it, `wijha estimate` reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wijha.chunks import shown
+from wijha.errors import InputError
+from wijha.files import read_json
+from wijha.records import read_rows
+from wijha.text import key
+from wijha.writing import Row
+
+Labels = Mapping[str, str]
+"""Topic -> label."""
+
+
+@dataclass
+class Stratum:
+    """Sentences of the archive that are drawn from with equal chances."""
+
+    name: str
+    sentences: int
+    said: dict[str, dict[str, int]]
+    """Topic -> label -> how many of them the model gave it."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a sample was drawn from."""
+
+    source: dict[str, Any]
+    """File or folder of the archive, selection, seed."""
+    labels: list[str]
+    """The labels; the first is the absent one."""
+    strata: list[Stratum]
+    drawn: dict[str, dict[str, Any]]
+    """id -> key of the text (`wijha.text.key`), number of the stratum, and what the model said of each topic ("" where
+    it was not asked), in the order of reading."""
+
+    @property
+    def sentences(self) -> int:
+        """How many there are in all strata."""
+        return sum(stratum.sentences for stratum in self.strata)
+
+    @property
+    def topics(self) -> list[str]:
+        """Names of the topics."""
+        return list(self.strata[0].said)
+
+    @classmethod
+    def read(cls, path: Path) -> Design:
+        """Raises InputError when there is none at `path`."""
+        try:
+            raw = read_json(path)
+            strata = [Stratum(**stratum) for stratum in raw["strata"]]
+            return cls(raw["source"], raw["labels"], strata, raw["drawn"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"expected what `wijha sample` wrote beside the sample at {path}, found none; pass it as --design FILE"
+            ) from error
+
+
+def design_path(sample: Path) -> Path:
+    """Where the design of a sample lies."""
+    return sample.with_name(f"{sample.stem}.design.json")
+
+
+def read_labels(path: Path, design: Design) -> dict[str, Labels]:
+    """id -> labels of the rows that somebody has read: those with any label. A topic left empty in one is absent.
+
+    Raises InputError for what is no label or no sentence of this sample, for a topic without any label, and where a
+    sentence that is not read stands above one that is.
+    """
+    read: dict[str, Labels] = {}
+    labelled: set[str] = set()
+    for line, row in read_rows(path):
+        found = {topic: str(row.get(topic) or "").strip() for topic in design.topics}
+        if not any(found.values()):
+            continue
+        if unknown := [topic for topic, label in found.items() if label and label not in design.labels]:
+            raise InputError(
+                f"expected one of {', '.join(design.labels)} or nothing as {unknown[0]} in {path} line {line}, "
+                "got another label; mend it"
+            )
+        name = str(row.get("id") or "").strip()
+        if name not in design.drawn or name in read or _other_text(row, design.drawn[name]["key"]):
+            what = "the same one again" if name in read else "another"
+            raise InputError(
+                f"expected a sentence of the sample, each once, in {path} line {line}, got {what}; mend it"
+            )
+        read[name] = {topic: label or design.labels[0] for topic, label in found.items()}
+        labelled |= {topic for topic, label in found.items() if label}
+    if unread := [topic for topic in design.topics if topic not in labelled]:
+        raise InputError(
+            f"expected labels of {shown(unread)} in {path}, found none; write {design.labels[0]} once where it was read"
+        )
+    last = max(place for place, name in enumerate(design.drawn) if name in read)
+    if left := last + 1 - len(read):
+        raise InputError(
+            f"expected labels from the top of {path} on, found {left:,} sentences without any above the last one that "
+            f"has; write {design.labels[0]} in those without a topic"
+        )
+    return read
+
+
+def _other_text(row: Row, drawn: str) -> bool:
+    """Whether the row's text, or else its key, is not that of the sentence that was drawn under its id."""
+    text = row.get("text")
+    if not isinstance(text, str):
+        return str(row.get("key", drawn)) != drawn
+    return drawn not in (key(text), key(text.removeprefix("'")))  # see wijha.writing.defuse
