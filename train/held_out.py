@@ -3,7 +3,7 @@
     python -m train.held_out --corpus DIR
 
 Writes data/held_out.local.jsonl, which git ignores: a sentence a line, in order, each text once, less those that are
-annotated for training. No label of them is learned; some may be among the sentences that `train.distill` teaches.
+annotated in another split. No label of them is learned; some may be among the sentences that `train.distill` teaches.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wijha.archive_dates import WRITTEN, Calendar
-from wijha.archive_rows import NAMES, USUAL, Names, Rows, Selection, connected
+from wijha.archive_rows import NAMES, USUAL, ArchiveRows, Names, Selection, connected
 from wijha.schema import Schema
 
 OUTLETS, SAMPLE = 12, 6
@@ -59,7 +59,7 @@ def read_archive(source: Path, selection: Selection, names: Names = NAMES, schem
         return _Query(connection, source, selection, names, schema).archive()
 
 
-class _Query(Rows):
+class _Query(ArchiveRows):
     def archive(self) -> Archive:
         topics = self.chosen
         wanted = [*map(self.read, topics), *map(self.present, topics)]

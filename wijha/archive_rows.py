@@ -36,7 +36,7 @@ NAMES = Names()
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows a report is about; empty means all."""
+    """Which rows a report or a sample is of; empty means all."""
 
     topics: tuple[str, ...] = ()
     outlets: tuple[str, ...] = ()
@@ -96,12 +96,16 @@ def connected(source: Path) -> Iterator[Any]:
             connection.execute(f"SET {setting}")
         try:
             yield connection
+        except (RuntimeError, duckdb.InterruptException) as error:  # by Ctrl-C DuckDB raises either
+            if "interrupt" not in str(error).lower():
+                raise
+            raise KeyboardInterrupt from error
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise InputError(f"expected whole files of predictions in {source}, got: {reason}; mend them") from error
 
 
-class Rows:
+class ArchiveRows:
     """A classified archive as the view `archive`: the_text, the_day, the_last, the_outlet, and of each topic the
     columns of `stances` and, where there, `scores`. `where` with `values` is what a selection wants of it.
 

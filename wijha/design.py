@@ -29,17 +29,28 @@ class Stratum:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """A sentence of the sample."""
+
+    key: str
+    """Of its text: `wijha.text.key`."""
+    stratum: int
+    """Number of its stratum."""
+    said: dict[str, str]
+    """Topic -> label that the model gave it; "" where it was not asked."""
+
+
+@dataclass(frozen=True)
 class Design:
     """What a sample was drawn from."""
 
     source: dict[str, Any]
-    """File or folder of the archive, selection, seed."""
+    """Name of the archive, sha256 of the model where the archive's receipt tells it, selection, seed."""
     labels: list[str]
     """The labels; the first is the absent one."""
     strata: list[Stratum]
-    drawn: dict[str, dict[str, Any]]
-    """id -> key of the text (`wijha.text.key`), number of the stratum, and what the model said of each topic ("" where
-    it was not asked), in the order of reading."""
+    drawn: dict[str, Drawn]
+    """The sentences by their ids, in the order of reading."""
 
     @property
     def sentences(self) -> int:
@@ -54,14 +65,19 @@ class Design:
     @classmethod
     def read(cls, path: Path) -> Design:
         """Raises InputError when there is none at `path`."""
+        advice = "pass what `wijha sample` wrote beside the sample as --design FILE"
         try:
             raw = read_json(path)
             strata = [Stratum(**stratum) for stratum in raw["strata"]]
-            return cls(raw["source"], raw["labels"], strata, raw["drawn"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"expected what `wijha sample` wrote beside the sample at {path}, found none; pass it as --design FILE"
-            ) from error
+            drawn = {name: Drawn(**entry) for name, entry in raw["drawn"].items()}
+            topics = {frozenset(stratum.said) for stratum in strata} | {frozenset(each.said) for each in drawn.values()}
+            if len(topics) != 1 or not all(0 <= entry.stratum < len(strata) for entry in drawn.values()):
+                raise ValueError
+            return cls(raw["source"], raw["labels"], strata, drawn)
+        except OSError as error:
+            raise InputError(f"expected the design of a sample at {path}, found no such file; {advice}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"expected the design of a sample at {path}, got another file; {advice}") from error
 
 
 def design_path(sample: Path) -> Path:
@@ -84,10 +100,10 @@ def read_labels(path: Path, design: Design) -> dict[str, Labels]:
         if unknown := [topic for topic, label in found.items() if label and label not in design.labels]:
             raise InputError(
                 f"expected one of {', '.join(design.labels)} or nothing as {unknown[0]} in {path} line {line}, "
-                "got another label; mend it"
+                "got another word; write it so, in small letters"
             )
         name = str(row.get("id") or "").strip()
-        if name not in design.drawn or name in read or _other_text(row, design.drawn[name]["key"]):
+        if name not in design.drawn or name in read or _other_text(row, design.drawn[name].key):
             what = "the same one again" if name in read else "another"
             raise InputError(
                 f"expected a sentence of the sample, each once, in {path} line {line}, got {what}; mend it"
@@ -112,4 +128,4 @@ def _other_text(row: Row, drawn: str) -> bool:
     text = row.get("text")
     if not isinstance(text, str):
         return str(row.get("key", drawn)) != drawn
-    return drawn not in (key(text), key(text.removeprefix("'")))  # see wijha.writing.defuse
+    return key(text) != drawn

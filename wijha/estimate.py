@@ -24,6 +24,7 @@ _DRAWS, _SEED = 4_000, 13
 _PRIOR = 0.5  # sentences
 _KNOWN = 3  # sentences read of a stratum, from which on it speaks for itself
 _BOUNDS = (2.5, 97.5)  # percent
+_SHOWN = 40  # characters of what a sample was drawn from, a checksum say
 PRESENT = "(present)"
 """Any label of a topic but the absent one."""
 
@@ -53,7 +54,8 @@ def estimate(arguments: argparse.Namespace) -> None:
     rows = [row for topic in design.topics for row in estimates(topic, design, read)]
     if target:
         write_rows(rows, target)
-    of = ", ".join(f"{name} {_shown(value)}" for name, value in design.source.items() if value)
+    known = {name: value for name, value in design.source.items() if value not in (None, [])}
+    of = ", ".join(f"{name} {_shown(value)}" for name, value in known.items())
     print(f"{len(read):,} of {len(design.drawn):,} sentences are read, drawn from {design.sentences:,} ({of})\n")
     print("\n".join(_table(rows)))
     for topic in design.topics:
@@ -63,7 +65,7 @@ def estimate(arguments: argparse.Namespace) -> None:
 
 
 def _shown(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return " ".join(value) if isinstance(value, list) else str(value)[:_SHOWN]
 
 
 def _unread(topic: str, design: Design, read: Mapping[str, Labels]) -> list[str]:
@@ -102,8 +104,8 @@ def _counted(topic: str, design: Design, read: Mapping[str, Labels]) -> tuple[np
             size[place, number[label]] = sentences
     for name, labels in read.items():
         drawn = design.drawn[name]
-        if drawn[topic]:
-            seen[drawn["stratum"], number[drawn[topic]], number[labels[topic]]] += 1
+        if said := drawn.said[topic]:
+            seen[drawn.stratum, number[said], number[labels[topic]]] += 1
     return size, seen
 
 

@@ -17,17 +17,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from wijha.archive_rows import NAMES, USUAL, Names, Rows, Selection, add_selection, connected, selection_of
+from wijha.archive_rows import NAMES, USUAL, ArchiveRows, Names, Selection, add_selection, connected, selection_of
 from wijha.arguments import positive
 from wijha.chunks import shown
-from wijha.design import Design, Stratum, design_path
+from wijha.design import Design, Drawn, Stratum, design_path
 from wijha.errors import InputError
 from wijha.files import replacing, write_json
+from wijha.paths import Places
+from wijha.receipt import Receipt
 from wijha.schema import Schema
 from wijha.text import key
-from wijha.writing import encode, target_suffix
+from wijha.writing import Row, encode, target_suffix
 
 _ROWS, _SEED = 400, 13
+_MOST = 1_000_000  # what DuckDB keeps of a group
 _LEAST = 10  # sentences of each stratum, where it has as many
 _SURE = 0.9  # score; a convention, any other bound gives right counts too
 _BOM = "\ufeff"  # without it some spreadsheets show Arabic in UTF-8 as Latin letters
@@ -45,13 +48,20 @@ def add_parser(commands: Any) -> None:
     command.add_argument("target", metavar="OUT", type=Path, help=".csv, .jsonl or .parquet to write the labels into")
     command.add_argument(
         "--rows",
-        type=positive,
+        type=_some,
         default=_ROWS,
-        help=f"how many sentences, at least {_LEAST} of each stratum (default: {_ROWS})",
+        help=f"how many sentences; more where {_LEAST} for each stance of each topic are (default: {_ROWS})",
     )
     command.add_argument("--seed", type=int, default=_SEED, help=f"another number draws others (default: {_SEED})")
     add_selection(command)
     command.set_defaults(command=sample)
+
+
+def _some(word: str) -> int:
+    """A count of sentences that somebody might read, as the type of an argument."""
+    if (rows := positive(word)) >= _MOST:
+        raise argparse.ArgumentTypeError(f"expected less than {_MOST:,}, got {word}")
+    return rows
 
 
 def sample(arguments: argparse.Namespace) -> None:
@@ -75,18 +85,16 @@ def draw(
     names: Names = NAMES,
     schema: Schema = USUAL,
 ) -> Design:
-    """Write `rows` sentences of the archive `source`, in random order, to `target`, with empty columns for their
-    labels, and their design beside it.
+    """Write `rows` sentences of the archive `source`, or ten of each stratum where that is more, in random order, to
+    `target`, with empty columns for their labels, and their design beside it.
 
     Raises InputError where `source` is no classified archive, no row of it is selected, or there is a file at `target`
     already, which may hold labels.
     """
-    suffix, selection = target_suffix(target), selection or Selection()
-    for path in (target, design_path(target)):
-        if path.exists():
-            raise InputError(f"expected no file at {path} yet, found one, perhaps with labels; name another")
+    _check_target(target, source)
+    selection = selection or Selection()
     with connected(source) as connection:
-        archive = Rows(connection, source, selection, names, schema)
+        archive = ArchiveRows(connection, source, selection, names, schema)
         _check_selection(archive, source)
         patterns = _patterns(archive)
         if not patterns:
@@ -94,29 +102,51 @@ def draw(
         strata, places = _strata(patterns, archive.chosen, schema.absent)
         given = allocated([stratum.sentences for stratum in strata], rows)
         chosen = _drawn(archive, places, given, seed)
-    texts = {f"s{place:04}": text for place, (text, _) in enumerate(chosen, 1)}
-    drawn = {name: {"key": key(text), **said} for name, (text, said) in zip(texts, chosen, strict=True)}
+    texts = {f"s{place:04}": text for place, (text, *_) in enumerate(chosen, 1)}
+    entries = [
+        Drawn(key(text), place, dict(zip(archive.chosen, said, strict=True))) for text, place, (*said, _) in chosen
+    ]
     wanted = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(selection).items()}
-    of = {"archive": source.name, **wanted, "seed": seed}
-    design = Design(of, list(schema.label_names), strata, drawn)
-    blank = dict.fromkeys(archive.chosen)
-    content = encode([{"id": name, "text": text, **blank} for name, text in texts.items()], suffix)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    of = {
+        "archive": source.resolve().name,
+        "model": Receipt.read(Places(source)).made_with.get("model"),
+        **wanted,
+        "seed": seed,
+    }
+    design = Design(of, list(schema.label_names), strata, dict(zip(texts, entries, strict=True)))
     write_json(design_path(target), asdict(design))
-    with replacing(target) as file:
-        file.write((_BOM.encode() if suffix == ".csv" else b"") + content)
+    _write(target, [{"id": name, "text": text, **dict.fromkeys(archive.chosen)} for name, text in texts.items()])
     return design
 
 
-def _check_selection(archive: Rows, source: Path) -> None:
+def _check_target(target: Path, source: Path) -> None:
+    target_suffix(target)
+    for path in (target, design_path(target)):
+        if path.exists():
+            raise InputError(f"expected no file at {path} yet, found one, perhaps with labels; name another")
+    if source.is_dir() and source.resolve() in target.resolve().parents:
+        raise InputError(f"expected a place outside of {source}, which it would be part of, got {target}; name another")
+    target.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _write(target: Path, rows: list[Row]) -> None:
+    suffix = target_suffix(target)
+    with replacing(target) as file:
+        file.write((_BOM.encode() if suffix == ".csv" else b"") + encode(rows, suffix))
+
+
+def _check_selection(archive: ArchiveRows, source: Path) -> None:
     """Raises InputError for a selection by what the archive has not: a report may leave it out, a count may not."""
     wanted, names = archive.selection, archive.names
-    lacking = [topic for topic in wanted.topics if topic not in archive.topics]
-    lacking += [names.outlet] * bool(wanted.outlets) + [names.date] * bool(wanted.since or wanted.until)
+    if unknown := [topic for topic in wanted.topics if topic not in archive.topics]:
+        raise InputError(
+            f"expected the topics {', '.join(archive.topics)} of {source} as --topic, got {', '.join(unknown)}; choose"
+        )
+    lacking = [names.outlet] * bool(wanted.outlets) + [names.date] * bool(wanted.since or wanted.until)
     if missing := [name for name in lacking if name not in archive.columns]:
         raise InputError(
-            f"expected {', '.join(missing)} in {source} to select by, found the columns {shown(archive.columns)}; "
-            "drop the option, or name the column by --outlet-column or --date-column"
+            f"expected the column {missing[0]} in {source} to select by, found {shown(archive.columns)}; "
+            "name yours by --outlet-column or --date-column"
         )
     for note in archive.notes:
         print(note)
@@ -126,21 +156,21 @@ Pattern = tuple[Any, ...]
 """What the model said of each topic, and whether it is sure where it said that there is none."""
 
 
-def _columns(archive: Rows) -> str:
+def _pattern(archive: ArchiveRows) -> str:
     """A row's pattern in SQL."""
     stances = [f"coalesce({archive.stances[topic]}, '')" for topic in archive.chosen]
     scores = [f"TRY_CAST({archive.scores[topic]} AS DOUBLE)" for topic in archive.chosen if topic in archive.scores]
     return ", ".join([*stances, f"least({', '.join([*scores, '1.0'])}) >= {_SURE}"])
 
 
-def _where(archive: Rows) -> str:
-    """The selected rows in which the model was asked of one of the chosen topics."""
-    return f"{archive.where} AND ({' OR '.join(map(archive.read, archive.chosen))})"
+def _where(archive: ArchiveRows) -> str:
+    """The selected rows with a text in which the model was asked of one of the chosen topics."""
+    return f"{archive.where} AND trim(the_text) <> '' AND ({' OR '.join(map(archive.read, archive.chosen))})"
 
 
-def _patterns(archive: Rows) -> dict[Pattern, int]:
+def _patterns(archive: ArchiveRows) -> dict[Pattern, int]:
     """How many of the selected rows have each pattern."""
-    query = f"SELECT {_columns(archive)}, count(*) FROM archive WHERE {_where(archive)} GROUP BY ALL ORDER BY ALL"
+    query = f"SELECT {_pattern(archive)}, count(*) FROM archive WHERE {_where(archive)} GROUP BY ALL ORDER BY ALL"
     return {tuple(pattern): count for *pattern, count in archive.run(query, archive.values).fetchall()}
 
 
@@ -179,19 +209,19 @@ def allocated(sizes: Sequence[int], rows: int) -> list[int]:
 
 
 def _drawn(
-    archive: Rows, places: Mapping[Pattern, int], given: Sequence[int], seed: int
-) -> list[tuple[str, dict[str, Any]]]:
-    """(text, what stands of it in `Design.drawn`), in random order: of each stratum the rows with the lowest of random
+    archive: ArchiveRows, places: Mapping[Pattern, int], given: Sequence[int], seed: int
+) -> list[tuple[str, int, Pattern]]:
+    """(text, number of the stratum, pattern), in random order: of each stratum the rows with the lowest of random
     numbers."""
     archive.run("SET threads = 1")  # else the numbers hang on which thread reads first
     archive.run("SELECT setseed(?)", [seed % 2**31 / 2**31])
-    columns, lowest = _columns(archive), f"min(row(random(), the_text), {max(given)})"
-    query = f"SELECT {columns}, {lowest} FROM archive WHERE {_where(archive)} GROUP BY ALL ORDER BY ALL"
+    lowest = f"min(row(random(), the_text), {max(given)})"
+    query = f"SELECT {_pattern(archive)}, {lowest} FROM archive WHERE {_where(archive)} GROUP BY ALL ORDER BY ALL"
     entries: list[list[tuple[float, str, Pattern]]] = [[] for _ in given]
     for *pattern, rows in archive.run(query, archive.values).fetchall():
         entries[places[tuple(pattern)]] += [(dice, text, tuple(pattern)) for dice, text in rows]
     chosen = [
-        (text, {"stratum": place, **dict(zip(archive.chosen, pattern, strict=False))})
+        (text, place, pattern)
         for place, number in enumerate(given)
         for _, text, pattern in sorted(entries[place])[:number]
     ]

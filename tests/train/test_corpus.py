@@ -314,6 +314,9 @@ def test_a_topic_left_open_is_passed_over(tmp_path: Path, capsys: pytest.Capture
     assert (result["labels"]["count"], result["labels"]["equal"]) == (3, 0.6667)
     assert "1 rows have a topic that one of the two left open" in capsys.readouterr().out
     assert [row["id"] for row in read(tmp_path / "differ.jsonl")] == ["r1"]
+    filled = compare_files(first, second, OTHER, tmp_path / "differ.jsonl", missing_is_absent=True)
+    assert (filled["rows"], filled["topics"]["budget"]["presence"]["equal"]) == (2, 0.5)
+    assert [row["id"] for row in read(tmp_path / "differ.jsonl")] == ["r0", "r1"]
 
 
 def test_agreement_refuses_what_it_cannot_compare(tmp_path: Path) -> None:

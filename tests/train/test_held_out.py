@@ -14,6 +14,7 @@ from train.card import ARCHIVE, archive_table
 from train.data import split_of
 from wijha.design import Design, design_path, read_labels
 from wijha.estimate import estimates
+from wijha.identity import model_state
 from wijha.records import read_rows
 from wijha.text import key
 
@@ -45,6 +46,12 @@ def test_what_is_learned_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert [row["id"] for _, row in read_rows(tmp_path / "held_out.local.jsonl")] == [second]
 
 
+def test_the_split_is_that_of_the_annotated_part() -> None:
+    rows = [row for _, row in read_rows(ROOT / "data" / "annotated.jsonl")]
+    apart = [row for row in rows if row["story"] != f"d-{row['document']}"]
+    assert len(apart) <= 4  # whose documents tell the story of another
+
+
 def test_the_sample_of_the_archive_is_of_held_out_documents() -> None:
     rows = [row for _, row in read_rows(ROOT / "data" / "archive_sample.jsonl")]
     learned = held_out.learned_keys(ROOT / "data" / "annotated.jsonl")
@@ -57,6 +64,7 @@ def test_the_sample_of_the_archive_is_of_held_out_documents() -> None:
 def test_the_figures_that_are_told_come_of_that_sample() -> None:
     sample, told = ROOT / "data" / "archive_sample.jsonl", ROOT / "models" / "classifier" / ARCHIVE
     design = Design.read(design_path(sample))
+    assert design.source["model"] == model_state(told.parent)  # another model needs a sample of its own
     read = read_labels(sample, design)
     assert [row for _, row in read_rows(told)] == [
         row for topic in design.topics for row in estimates(topic, design, read)

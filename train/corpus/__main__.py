@@ -62,7 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     comparing = commands.add_parser("agreement", help="two annotators of the same sentences: percent, Cohen's kappa")
     _files(comparing, "first", "second")
     comparing.add_argument("--output", type=Path, help="where the disagreements go, as JSONL")
-    comparing.set_defaults(command=lambda a, schema: compare_files(a.first, a.second, schema, a.output))
+    comparing.add_argument(
+        "--missing-is-absent", action="store_true", help="a topic left open beside a label is not there"
+    )
+    comparing.set_defaults(
+        command=lambda a, schema: compare_files(a.first, a.second, schema, a.output, a.missing_is_absent)
+    )
 
     screening = commands.add_parser("screen", help="labels that look wrong to cross-validated predictions")
     screening.add_argument("files", type=Path, nargs="+", help="labelled files with their text")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,15 @@ def _rounded(value: float) -> float:
     return round(value, 4)
 
 
-def compare_files(first: Path, second: Path, schema: Schema, output: Path | None) -> dict[str, Any]:
+def compare_files(
+    first: Path, second: Path, schema: Schema, output: Path | None, missing_is_absent: bool = False
+) -> dict[str, Any]:
     """Print the agreement of two annotators' files, matched by id; their disagreements go to `output`. A topic that one
-    of them left open in a row is passed over there.
+    of them left open in a row is passed over there, or is absent beside another label where `missing_is_absent`.
 
     Raises InputError when the files share no id.
     """
-    one, other = _by_id(first, schema), _by_id(second, schema)
+    one, other = (_by_id(path, schema, missing_is_absent) for path in (first, second))
     if not (both := [name for name in one if name in other]):
         raise InputError(f"expected rows with the same ids in {first} and {second}, found none; check the id columns")
     rows = [[[file[name].labels[topic] for topic in schema.topic_names] for name in both] for file in (one, other)]
@@ -92,11 +95,13 @@ def compare_files(first: Path, second: Path, schema: Schema, output: Path | None
     return result
 
 
-def _by_id(path: Path, schema: Schema) -> dict[str, Example]:
+def _by_id(path: Path, schema: Schema, fill: bool) -> dict[str, Example]:
     rows: dict[str, Example] = {}
     for row in load_examples(path, schema, unlabelled=True):
         if row.id in rows:
             raise InputError(f"expected each id once in {path}, found {row.id} again; keep one of its rows")
+        if fill and any(row.labels.values()):
+            row = replace(row, labels={topic: label or schema.absent for topic, label in row.labels.items()})
         rows[row.id] = row
     return rows
 
