@@ -201,4 +201,4 @@ def _topics(columns: list[str], schema: Schema) -> list[str]:
     found = [name.removesuffix(_STANCE) for name in columns if name.endswith(_STANCE)]
     if schema.topics:
         return [topic for topic in found if topic in schema.topic_names]
-    return [topic for topic in found if f"{topic}_score" in columns] or found
+    return [topic for topic in found if topic + _SCORE in columns] or found
