@@ -144,24 +144,26 @@ class ArchiveRows:
                 self.notes.append(f"No topic {topic!r} in the archive; it has {', '.join(self.topics)}.")
         self._check_labels()
 
+    @property
+    def lacking(self) -> dict[str, str]:
+        """Options of the selection -> the column that each selects by and the archive has not."""
+        wanted, names = self.selection, self.names
+        by = {"outlet": (wanted.outlets, names.outlet), "since": (wanted.since, names.date)}
+        by["until"] = (wanted.until, names.date)
+        return {option: column for option, (value, column) in by.items() if value and column not in self.columns}
+
     def _conditions(self) -> tuple[str, list[Any]]:
         """The selection as SQL; what cannot be selected by is said and passed over."""
-        wanted, parts, values = self.selection, [self.classified], list[Any]()
-        if wanted.outlets and self.names.outlet not in self.columns:
-            self.notes.append(
-                f"The archive has no column {self.names.outlet}: --outlet selects nothing and was left out."
-            )
-        elif wanted.outlets:
+        wanted, lacking, parts, values = self.selection, self.lacking, [self.classified], list[Any]()
+        for option, column in lacking.items():
+            self.notes.append(f"The archive has no column {column}: --{option} selects nothing and was left out.")
+        if wanted.outlets and "outlet" not in lacking:
             parts.append(f"the_outlet IN ({', '.join('?' * len(wanted.outlets))})")
             values += wanted.outlets
         if (wanted.since or wanted.until) and self.names.date in self.columns:
             self._note_undated(" AND ".join(parts), values)
         for name, bound, value in (("since", "the_last >=", wanted.since), ("until", "the_day <=", wanted.until)):
-            if value and self.names.date not in self.columns:
-                self.notes.append(
-                    f"The archive has no column {self.names.date}: --{name} selects nothing and was left out."
-                )
-            elif value:
+            if value and name not in lacking:
                 parts.append(f"{bound} ?")
                 values.append(date.fromisoformat(value))
         return " AND ".join(parts), values

@@ -70,9 +70,9 @@ def _shown(value: Any) -> str:
 
 def _unread(topic: str, design: Design, read: Mapping[str, Labels]) -> list[str]:
     """The labels that the model gives to sentences of which none is read."""
-    size, seen = _counted(topic, design, read)
-    none = (size.sum(axis=0) > 0) & (seen.sum(axis=(0, 2)) == 0)
-    return [label for label, unread in zip(design.labels, none, strict=True) if unread]
+    said = {label for stratum in design.strata for label in stratum.said[topic]}
+    known = {design.drawn[name].said[topic] for name in read}
+    return [label for label in design.labels if label in said - known]
 
 
 def estimates(topic: str, design: Design, read: Mapping[str, Labels]) -> list[Row]:

@@ -137,13 +137,11 @@ def _write(target: Path, rows: list[Row]) -> None:
 
 def _check_selection(archive: ArchiveRows, source: Path) -> None:
     """Raises InputError for a selection by what the archive has not: a report may leave it out, a count may not."""
-    wanted, names = archive.selection, archive.names
-    if unknown := [topic for topic in wanted.topics if topic not in archive.topics]:
+    if unknown := [topic for topic in archive.selection.topics if topic not in archive.topics]:
         raise InputError(
             f"expected the topics {', '.join(archive.topics)} of {source} as --topic, got {', '.join(unknown)}; choose"
         )
-    lacking = [names.outlet] * bool(wanted.outlets) + [names.date] * bool(wanted.since or wanted.until)
-    if missing := [name for name in lacking if name not in archive.columns]:
+    if missing := list(archive.lacking.values()):
         raise InputError(
             f"expected the column {missing[0]} in {source} to select by, found {shown(archive.columns)}; "
             "name yours by --outlet-column or --date-column"
