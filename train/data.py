@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,8 @@ ANNOTATED, HYDRATED = Path("data/annotated.jsonl"), Path("data/annotated.local.j
 """Labels of real sentences by their keys, and the same rows with their text, which train.hydrate finds."""
 REAL_NEWS = Path("../shared/real_news/validation.jsonl")
 """Real labelled news beside the checkout, on which every model is scored where it is there; never trained on."""
+READINGS = Path("data/real_news")
+"""What two other readers said of it: labels by id."""
 _SHARES = (0.8, 0.1, 0.1)
 
 
@@ -105,9 +107,17 @@ def _example(row: dict[str, object], number: int, path: Path, schema: Schema) ->
     text = row["text"]
     if not isinstance(text, str) or not text.strip():
         raise InputError(f"expected a text in {path} line {number}, got {text!r}; drop the row")
+    labels = _labels(row, number, path, schema)
+    name = str(first_filled(row.get("id"), f"{path.stem}-{number}"))
+    reserved = {"id", "text", "story", *schema.topic_names}
+    fields = {column: str(value) for column, value in row.items() if column not in reserved and value is not None}
+    return Example(name, text, labels, story_of(row, key(text)), fields)
+
+
+def _labels(row: Mapping[str, object], number: int, path: Path, schema: Schema) -> dict[str, str | None]:
     labels: dict[str, str | None] = {}
     for topic in schema.topic_names:
-        value = stripped(row[topic])
+        value = stripped(row.get(topic))
         if is_empty(value):
             labels[topic] = None
         elif value in schema.label_names:
@@ -117,10 +127,23 @@ def _example(row: dict[str, object], number: int, path: Path, schema: Schema) ->
                 f"expected one of {', '.join(schema.label_names)} or nothing as {topic} "
                 f"in {path} line {number}, got {value!r}; mend the label or the schema"
             )
-    name = str(first_filled(row.get("id"), f"{path.stem}-{number}"))
-    reserved = {"id", "text", "story", *schema.topic_names}
-    fields = {column: str(value) for column, value in row.items() if column not in reserved and value is not None}
-    return Example(name, text, labels, story_of(row, key(text)), fields)
+    return labels
+
+
+def read_reading(path: Path, examples: Sequence[Example], schema: Schema) -> np.ndarray:
+    """Label numbers, shape (examples, topics), that another reader gave these sentences, matched by id; a text is not
+    needed. Raises InputError where the file lacks a sentence or has it twice, or leaves a topic of one open."""
+    rows: dict[str, dict[str, str | None]] = {}
+    for number, row in filled_rows(path):
+        if (name := str(row.get("id"))) in rows:
+            raise InputError(f"expected each id once in {path}, found {name} again in line {number}; keep one row")
+        rows[name] = _labels(row, number, path, schema)
+    if lacking := [example.id for example in examples if None in rows.get(example.id, {None: None}).values()]:
+        raise InputError(
+            f"expected a label of every topic for all {len(examples):,} sentences in {path}, matched by id, found "
+            f"{len(lacking):,} without, {lacking[0]} the first; label them, or score those alone that it has"
+        )
+    return label_numbers([replace(example, labels=rows[example.id]) for example in examples], schema)
 
 
 def story_of(row: Mapping[str, object], own: str) -> str:

@@ -144,21 +144,26 @@ def parts_table() -> str:
 def blocks() -> dict[str, str]:
     """The tables of README.md by the name of their block."""
     made = {"public": compared_tables(*PUBLIC)}
-    for name, path in {"shipped": SHIPPED / EVALUATION, "bare": RESULTS / "default-seed13.json"}.items():
-        if path.exists():
-            result = read_json(path)
-            if name == "shipped":
-                made["stances"] = stance_table(result, read_schema(SHIPPED))
-                if (alone := SHIPPED / FIRST / EVALUATION).exists():
-                    first = {"first/ alone": read_json(alone)["systems"]["model"]}
-                    result["systems"] = {"model": result["systems"].pop("model")} | first | result["systems"]
-            made[name] = markdown_table(result)
+    if (ours := SHIPPED / EVALUATION).exists():
+        result = read_json(ours)
+        made |= {"stances": stance_table(result, read_schema(SHIPPED)), "shipped": shipped_table(result)}
+    if (bare := RESULTS / "default-seed13.json").exists():
+        made["bare"] = markdown_table(read_json(bare))
     for name, path in {"speed": SPEED, "speed-both": SPEED_BOTH, "cascade": CASCADE}.items():
         if path.exists():
             made[name] = speed_table(read_json(path))
     if (SHIPPED / ARCHIVE).exists():
         made["archive"] = archive_table(SHIPPED / ARCHIVE)
     return made
+
+
+def shipped_table(result: dict[str, Any]) -> str:
+    """The scores of the model that ships, beside them those of its faster one alone."""
+    ours, *others = result["systems"].items()
+    if (alone := SHIPPED / FIRST / EVALUATION).exists():
+        others = [("first/ alone", read_json(alone)["systems"]["model"]), *others]
+    table = markdown_table(result | {"systems": dict([ours, *others])})
+    return f"{table}\n\nComputed by {result['computed_by']}."
 
 
 def speed_table(result: dict[str, Any]) -> str:

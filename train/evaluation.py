@@ -2,19 +2,21 @@
 
     python -m train.evaluation MODEL [FILE]        # FILE: .jsonl, .csv or .parquet with text and a column a topic
     python -m train.evaluation MODEL [FILE] --blind
+    python -m train.evaluation MODEL FILE --readers A.jsonl B.csv
 
 Without FILE: the real news beside the checkout where it is there and has the model's topics, else the test split of the
 data that the model was trained on, as far as that is here. Writes MODEL/evaluation-<name>.json and prints a table; the
 baselines stand in it where all of that data is here. The model predicts through the same class that a user loads.
 --blind masks the words that the topics go by (`search` in configs/keywords.yaml): what is left of a score did not hang
-on them.
+on them. --readers scores labels that others gave the same sentences (by `id`) as the model's are: what a reader reaches
+against FILE is what to ask of a model. The real news has two readers in data/real_news.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,17 @@ from scipy.special import softmax
 from train.baselines import KEYWORDS, Baselines
 from train.command import command_line, one_sentence_errors
 from train.confidence import confidence_report, thresholds_of
-from train.data import REAL_NEWS, Example, has_topics, label_numbers, learned_too, load_examples, split
+from train.data import (
+    READINGS,
+    REAL_NEWS,
+    Example,
+    has_topics,
+    label_numbers,
+    learned_too,
+    load_examples,
+    read_reading,
+    split,
+)
 from train.provenance import run_of
 from train.scores import (
     cell_counts,
@@ -54,12 +66,15 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("file", type=Path, nargs="?")
     parser.add_argument("--blind", action="store_true", help="mask the words that the topics go by")
+    parser.add_argument("--readers", type=Path, nargs="+", default=[], help="labels that others gave the sentences")
     arguments = parser.parse_args()
     with one_sentence_errors():
-        evaluate_model(arguments.model, arguments.file, arguments.blind)
+        evaluate_model(arguments.model, arguments.file, arguments.blind, arguments.readers)
 
 
-def evaluate_model(folder: Path, file: Path | None, blind: bool = False) -> dict[str, Any]:
+def evaluate_model(
+    folder: Path, file: Path | None, blind: bool = False, readers: Sequence[Path] = ()
+) -> dict[str, Any]:
     """Score the model in `folder` on `file`, print the table, write the JSON beside the model and return it."""
     classifier = Classifier.load(folder)
     schema, labelled = classifier.schema, labelled_sentences(folder, file, classifier.schema)
@@ -72,8 +87,13 @@ def evaluate_model(folder: Path, file: Path | None, blind: bool = False) -> dict
     train = run_splits(folder, schema)["train"]
     if learned := learned_too(labelled.examples, train):
         print(f"{learned:,} of {len(examples):,} sentences are among those that {folder} was trained on")
-    baselines = Baselines(train, schema)
-    result = {"source": labelled.source, **score(classifier, examples, baselines, development_thresholds(folder))}
+    ours = {} if blind else readings_of_ours(labelled, schema)
+    read = named_readings(readers, examples, schema) if readers else ours
+    result = {
+        "source": labelled.source,
+        "computed_by": classifier.runtime_name,
+        **score(classifier, examples, Baselines(train, schema), development_thresholds(folder), read),
+    }
     write_json(folder / f"evaluation-{name}.json", result)
     print(score_table(result, f"{folder} on {name if blind else file or name} ({len(examples):,} sentences)"))
     return result
@@ -134,6 +154,23 @@ def run_splits(folder: Path, schema: Schema, partly: bool = False) -> dict[str, 
     return split(examples, run_of(folder)["config"].get("share", 1.0))
 
 
+def named_readings(files: Sequence[Path], examples: Sequence[Example], schema: Schema) -> dict[str, np.ndarray]:
+    """Label numbers of these sentences by the name of the file that gives them."""
+    if len({"model", *(path.stem for path in files)}) <= len(files):
+        raise InputError("expected --readers files of different names, none of them model, found others; rename them")
+    return {path.stem: read_reading(path, examples, schema) for path in files}
+
+
+def readings_of_ours(labelled: Labelled, schema: Schema) -> dict[str, np.ndarray]:
+    """The readings in data/ of the real news, where these are its sentences."""
+    files = sorted(READINGS.glob("*.jsonl")) if labelled.name == REAL_NEWS.stem else []
+    try:
+        return named_readings(files, labelled.examples, schema)
+    except InputError as error:  # another file of that name, or other sentences in it by now
+        print(f"without readers: {error}")
+        return {}
+
+
 def development_thresholds(folder: Path) -> list[float | None] | None:
     """Thresholds below which to abstain, as the run found them on its development split; None where it did not."""
     try:
@@ -164,14 +201,19 @@ def score(
     examples: Sequence[Example],
     baselines: Baselines,
     chosen: Sequence[float | None] | None = None,
+    read: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, Any]:
-    """Scores, 95 % bootstrap intervals and confusions of the model and the baselines, their differences with p, and how
-    far the model's probabilities can be trusted; `chosen`: thresholds below which to abstain, by default these rows'.
+    """Scores, 95 % bootstrap intervals and confusions of the model, other readers and the baselines, their differences
+    with p, and how far the model's probabilities can be trusted.
+
+    `chosen`: thresholds below which to abstain, by default these rows'; `read`: label numbers (examples, topics) that
+    others gave, by the reader's name.
     """
     schema, texts = classifier.schema, [example.text for example in examples]
     true = label_numbers(examples, schema)
     logits = classifier.logits(texts)
-    predictions = {"model": logits.argmax(axis=-1), **baselines.predict(texts)}
+    others = {**(read or {}), **baselines.predict(texts)}
+    predictions = {"model": logits.argmax(axis=-1), **others}
     metric = evaluate.load(str(METRIC))
     weights = resampling_weights([example.story for example in examples])
     systems, samples, rows = {}, {}, {}
@@ -193,7 +235,7 @@ def score(
                 **paired_differences(samples["model"], samples[name]),
                 "mcnemar_p": mcnemar(int((rows["model"] > rows[name]).sum()), int((rows["model"] < rows[name]).sum())),
             }
-            for name in baselines.predictors
+            for name in others
         },
         "confidence": confidence_report(softmax(logits, axis=-1), classifier.calibrated(logits), true, chosen),
     }

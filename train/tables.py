@@ -101,6 +101,8 @@ def remarks(result: dict[str, Any]) -> list[str]:
         lines.append(f"model - {name}: {', '.join(gains)}, {rows}")
     whole = result["systems"]["model"]["stories_right"]
     lines.append(f"{whole:.1%} of the stories are right in every sentence (of contrast pairs: in both)")
+    if "computed_by" in result:  # older results do not say
+        lines.append(f"computed by {result['computed_by']}")
     sure = result["confidence"]
     for where, name in (("over all labels", "ece"), ("over those of topics that it sees", "ece_seen")):
         if f"{name}_after" in sure:  # older results lack the second

@@ -70,6 +70,75 @@ def test_a_run_is_told_from_its_model(model: Path) -> None:
         evaluate_model(model.parent, None)
 
 
+def reading(path: Path, rows: list[dict[str, str]], **changed: str) -> Path:
+    """A file of labels by id, these rows' but for those of the first."""
+    kept = [{"id": row["id"]} | {topic: row[topic] for topic in SCHEMA.topic_names} for row in rows]
+    kept[0] |= changed
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in reversed(kept)), encoding="utf-8")
+    return path
+
+
+def test_readers_are_scored_beside_the_model(
+    folder: Path, data: Path, rows: list[dict[str, str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = "against" if rows[0]["jerusalem_status"] != "against" else "favor"
+    one, two = reading(tmp_path / "one.jsonl", rows), reading(tmp_path / "two.jsonl", rows, jerusalem_status=other)
+    result = evaluate_model(folder, data, readers=[one, two])
+    systems = result["systems"]
+    assert list(systems)[:3] == ["model", "one", "two"] and set(result["model_minus"]) == set(systems) - {"model"}
+    assert systems["one"]["scores"]["exact_rows"] == 1
+    assert systems["two"]["scores"]["exact_rows"] == pytest.approx(59 / 60)
+    shown = capsys.readouterr().out
+    assert "\none " in shown and "model - two: topic micro-F1" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "message"),
+    [
+        (
+            "one.jsonl",
+            {"jerusalem_status": ""},
+            "for all 60 sentences in .*one.jsonl, .* found 1 without, r0 the first",
+        ),
+        ("one.jsonl", {"id": "r1"}, "expected each id once in .*one.jsonl, found r1 again in line 60"),
+        ("one.jsonl", {"id": "other"}, "found 1 without, r0 the first; label them"),
+        ("one.jsonl", {"jerusalem_status": "pro"}, "as jerusalem_status in .*one.jsonl line 60, got 'pro'"),
+        ("model.jsonl", {}, "--readers files of different names, none of them model"),
+    ],
+)
+def test_a_reading_that_does_not_fit_is_refused(
+    folder: Path,
+    data: Path,
+    rows: list[dict[str, str]],
+    tmp_path: Path,
+    name: str,
+    changed: dict[str, str],
+    message: str,
+) -> None:
+    with pytest.raises(InputError, match=message):
+        evaluate_model(folder, data, readers=[reading(tmp_path / name, rows, **changed)])
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_the_real_news_has_readers_as_long_as_it_is_the_same(
+    folder: Path,
+    data: Path,
+    rows: list[dict[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    fits: bool,
+) -> None:
+    monkeypatch.setattr(evaluation, "REAL_NEWS", data)
+    monkeypatch.setattr(evaluation, "READINGS", tmp_path / "readings")
+    reading(tmp_path / "readings" / "reader_1.jsonl", rows if fits else rows[1:])
+    assert ("reader_1" in evaluate_model(folder, None)["systems"]) == fits
+    note = "without readers: expected a label of every topic for all 60 sentences"
+    assert (note in capsys.readouterr().out) != fits
+    assert "reader_1" not in evaluate_model(folder, None, blind=True)["systems"]
+
+
 def test_of_data_that_is_partly_here_the_rest_is_scored_without_baselines(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
