@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from tokenizers import normalizers
 from transformers import (
     AutoModelForSequenceClassification,
@@ -40,12 +40,13 @@ def load_tokenizer(config: FinetuneConfig) -> PreTrainedTokenizerBase:
 
 
 def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
-    """The encoder with a new output layer, or with its own where it is a classifier of the same topics and labels;
+    """The encoder with new outputs, or with its own where it is a classifier of ours that has this topic and label;
     schema and label names go into its config.json.
 
     Raises InputError for a folder whose weights are not safetensors, not finite or not those of its manifest.
     """
-    labels, other = schema.id2label, _other_labels(config.encoder, schema)
+    labels, known = schema.id2label, _outputs(config.encoder)
+    other = bool(known) and known != list(labels.values())
     with torch.random.fork_rng():
         torch.manual_seed(0)  # new layers begin alike whatever the seed: runs of several seeds can be averaged
         model = load_stock(
@@ -62,8 +63,7 @@ def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
             ignore_mismatched_sizes=other,
         )
         if other:
-            for parameter in model.classifier.parameters():
-                torch.nn.init.normal_(parameter, std=model.config.initializer_range if parameter.ndim > 1 else 0.0)
+            _keep_outputs(model, Path(config.encoder), known)
         shape(model, config)
     setattr(model.config, SETTINGS, {"schema": schema.to_dict()})
     if config.length > model.config.max_position_embeddings:
@@ -74,12 +74,24 @@ def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
     return model
 
 
-def _other_labels(encoder: str, schema: Schema) -> bool:
-    """Whether the encoder is a classifier of ours whose outputs stand for other topics or labels."""
+def _outputs(encoder: str) -> list[str]:
+    """`topic/label` of each output of an encoder that is a classifier of ours; none of any other."""
     try:
-        return read_schema(Path(encoder)).id2label != schema.id2label
-    except InputError:  # no classifier of ours
-        return False
+        return list(read_schema(Path(encoder)).id2label.values())
+    except InputError:
+        return []
+
+
+@torch.no_grad()
+def _keep_outputs(model: PreTrainedModel, folder: Path, known: list[str]) -> None:
+    """New outputs, but those whose `topic/label` the classifier in `folder` has too, which are its `known` ones."""
+    with safe_open(folder / "model.safetensors", framework="pt") as weights:
+        for name, parameter in model.classifier.named_parameters():
+            torch.nn.init.normal_(parameter, std=model.config.initializer_range if parameter.ndim > 1 else 0.0)
+            kept = weights.get_tensor(f"classifier.{name}").float()
+            for number, label in model.config.id2label.items():
+                if label in known:
+                    parameter[number] = kept[known.index(label)]
 
 
 def shape(model: PreTrainedModel, config: FinetuneConfig) -> None:

@@ -379,16 +379,6 @@ def test_a_checkpoint_of_a_training_can_be_the_encoder(own: FinetuneConfig, mode
     assert load_tokenizer(config) and build_classifier(config, Schema.from_yaml(config.schema))
 
 
-def test_a_classifier_as_encoder_keeps_its_outputs_for_its_own_topics_alone(own: FinetuneConfig, model: Path) -> None:
-    config, schema = dataclasses.replace(own, encoder=str(model)), Schema.from_yaml(own.schema)
-    trained = load_file(model / "model.safetensors")["classifier.weight"].float()
-    assert torch.equal(build_classifier(config, schema).classifier.weight, trained)
-    for topics in (schema.topics[::-1], schema.topics[:3]):
-        other = build_classifier(config, dataclasses.replace(schema, topics=topics))
-        assert other.classifier.out_features == 4 * len(topics) and other.classifier.weight.std() < 0.03
-        assert not torch.equal(other.classifier.weight[:12], trained[:12]) and not other.classifier.bias.any()
-
-
 def test_a_mean_layer_begins_with_the_mean_of_the_words_in_cls(own: FinetuneConfig) -> None:
     schema = Schema.from_yaml(own.schema)
     plain, crowned = (build_classifier(dataclasses.replace(own, mean_layer=wanted), schema) for wanted in (False, True))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from train.config import FinetuneConfig
 from train.model import build_classifier, parameter_groups
-from wijha.schema import Schema
+from wijha.schema import Schema, Topic
 
 # The encoder has two layers; each learns half as fast as what is above it.
 RATES = {"embeddings.": 0.125, "layer.0.": 0.25, "layer.1.": 0.5, "pooler.": 1.0, "classifier.": 1.0}
@@ -39,3 +41,19 @@ def test_dropout_is_that_of_the_config(settings: dict[str, object], tmp_path: Pa
     shares = {name: part.p for name, part in model.named_modules() if isinstance(part, torch.nn.Dropout)}
     assert shares == {name: 0.0 if ".self." in name else share for name in shares}
     assert {"dropout", "bert.embeddings.dropout", "bert.encoder.layer.1.output.dropout"} <= set(shares)
+
+
+def test_a_classifier_as_encoder_keeps_its_outputs_for_its_own_topics_and_labels(
+    model: Path, settings: dict[str, object], tmp_path: Path
+) -> None:
+    schema = Schema.from_yaml(Path(str(settings["schema"])))
+    config = FinetuneConfig(**settings | {"encoder": str(model)}, output=tmp_path)  # type: ignore[arg-type]
+    trained = {name: tensor.float() for name, tensor in load_file(model / "model.safetensors").items()}
+    other = replace(schema, topics=(Topic("prisoners"), schema.topics[2], schema.topics[0]))
+    own, new, again = (build_classifier(config, each).classifier for each in (schema, other, other))
+    for kind in ("weight", "bias"):
+        old = trained[f"classifier.{kind}"]
+        assert torch.equal(getattr(own, kind), old)
+        assert torch.equal(getattr(new, kind)[4:], torch.cat([old[8:12], old[:4]]))
+    assert not torch.isin(new.weight[:4], own.weight).any() and not new.bias[:4].any()
+    assert new.weight[:4].std() < 0.03 and torch.equal(again.weight, new.weight)
