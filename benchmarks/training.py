@@ -87,7 +87,7 @@ def our_trainer(config: FinetuneConfig, schema: Schema, examples: list[Example],
     set_seed(config.seed)
     dropout = AutoConfig.from_pretrained(config.encoder).hidden_dropout_prob
     even = {"layer_decay": 1.0, "warmup": 0.0, "weight_decay": 0.0, "word_dropout": 0.0, "dropout": dropout}
-    config = dataclasses.replace(config, **even)
+    config = dataclasses.replace(config, **even, targets=None)
     tokenizer = load_tokenizer(config)
     arguments = training_arguments(config)
     arguments.eval_strategy = arguments.save_strategy = "no"

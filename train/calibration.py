@@ -14,6 +14,7 @@ from scipy.special import log_softmax
 from train.data import Example, label_numbers
 from wijha.classifier import SETTINGS, Classifier
 from wijha.files import read_json, write_json
+from wijha.schema import TARGET
 
 _RANGE = (0.25, 8.0)
 ENOUGH = 50
@@ -35,7 +36,9 @@ def calibrate(folder: Path, examples: Sequence[Example]) -> dict[str, float]:
         for row, topic in enumerate(classifier.schema.topic_names)
     }
     config = read_json(folder / "config.json")
-    config[SETTINGS]["temperatures"] = temperatures
+    before = config[SETTINGS].get("temperatures", {})
+    # that of what the model is asked for is fitted by itself (train.targets)
+    config[SETTINGS]["temperatures"] = temperatures | {name: before[name] for name in before if name == TARGET}
     write_json(folder / "config.json", config)
     return temperatures
 

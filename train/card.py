@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from train.calibration import ENOUGH
-from train.data import HYDRATED, WRITTEN
+from train.data import HYDRATED, TARGETS_HYDRATED, WRITTEN
 from train.robustness import table as robustness_table
 from train.tables import HEADLINE, between, markdown, remarks
+from train.targets import RESULT as ASKED
+from train.targets import table as asked_table
 from wijha.classifier import read_settings
 from wijha.estimate import COLUMNS, PRESENT, shown_figures
 from wijha.files import read_json, write_text
@@ -75,6 +77,14 @@ there, with 95 % intervals, from a sample that was read (`wijha estimate`; data/
 {table}
 """
 
+_ASKED = """## Asked for any target
+
+With a target as `text_pair` the outputs `target/...` say the stance towards it (`wijha predict --towards TARGET`). On
+real sentences and targets that no training saw, with 95 % intervals (`python -m train.targets`; data/README.md):
+
+{table}
+"""
+
 _TAIL = """## How it was made
 
 Fine-tuned from `{encoder}` on {train:,} sentences ({development:,} for development, {test:,} for test, split by
@@ -97,7 +107,7 @@ ARCHIVE = "archive.jsonl"
 
 
 _UNFITTED = f" (1 for a topic that fewer than {ENOUGH} sentences there have or are said to have)"
-_OURS = {str(WRITTEN), str(HYDRATED)}
+_OURS = {str(WRITTEN), str(HYDRATED), str(TARGETS_HYDRATED)}
 _OUR_DATA = """Language models
 labelled the sentences under data/GUIDELINES.md, and wrote those of data/written.jsonl; see data/README.md for what that
 means. The written ones, in every split, are easier than news. Recipes and models were chosen by the development split
@@ -114,7 +124,7 @@ def write_card(folder: Path) -> None:
         tables[path.stem.removeprefix("evaluation-")] = read_json(path)
     run = metrics["run"]
     pair = ""
-    ours = set(run["data"]) <= _OURS
+    ours = {*run["data"], *run.get("targets", {})} <= _OURS
     if (folder / FIRST).exists():
         pair = _PAIR.format(fast=shape(folder / FIRST), slow=shape(folder)) + _ORIGIN * ours
     head = _HEAD.format(
@@ -144,6 +154,8 @@ def write_card(folder: Path) -> None:
         result = read_json(measured)
         split = " of the test split" if result["split"] else ""
         parts.append(_SPELLING.format(sentences=result["sentences"], split=split, table=robustness_table(result)))
+    if (folder / ASKED).exists():
+        parts.append(_ASKED.format(table=asked_table(read_json(folder / ASKED))))
     if (folder / ARCHIVE).exists():
         parts.append(_ARCHIVE.format(table=archive_table(folder / ARCHIVE)))
     parts.append(tail)

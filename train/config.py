@@ -95,6 +95,8 @@ class FinetuneConfig:
     """Labelled files that are used where they are there, such as hydrated annotations."""
     distilled: Path | None = None
     """Sentences with probabilities of other models, learned beside the labels: see train/distill.py."""
+    targets: Path | None = None
+    """Stances towards targets of all kinds, learned beside the topics: the model can then be asked for any."""
     share: float = 1.0
     """Share of the stories to use, of every split, always the same ones: for short runs side by side."""
     teachers_share: float = 0.5

@@ -22,6 +22,8 @@ SPLITS = ("train", "development", "test")
 WRITTEN, CHALLENGE = Path("data/written.jsonl"), Path("data/challenge.jsonl")
 ANNOTATED, HYDRATED = Path("data/annotated.jsonl"), Path("data/annotated.local.jsonl")
 """Labels of real sentences by their keys, and the same rows with their text, which train.hydrate finds."""
+TARGETS, TARGETS_HYDRATED = Path("data/targets.jsonl"), Path("data/targets.local.jsonl")
+"""Stances of real sentences towards targets of all kinds, by their keys, and the same rows with their text."""
 REAL_NEWS = Path("../shared/real_news/validation.jsonl")
 """Real labelled news beside the checkout, on which every model is scored where it is there; never trained on."""
 READINGS = Path("data/real_news")

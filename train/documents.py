@@ -17,6 +17,8 @@ from train.compare import table as comparison
 from train.leave_out import table as left_out
 from train.release import SHIPPED
 from train.tables import HEADLINE, fill, markdown, measurements
+from train.targets import RESULT as ASKED
+from train.targets import table as asked_table
 from train.tune import table as tuned
 from wijha.classifier import read_schema
 from wijha.errors import InputError
@@ -49,7 +51,8 @@ def main() -> None:
 
 
 def keep_result(model: Path) -> Path:
-    """Copy a run's settings and its scores on real news into configs/results, one file a run."""
+    """Copy a run's settings and its scores on real news into configs/results, one file a run, and those of train.targets
+    where it has them."""
     try:
         run = read_json(model / "metrics.json")["run"]
         real = read_json(model / EVALUATION)
@@ -68,6 +71,8 @@ def keep_result(model: Path) -> Path:
     name = f"{Path(run['config']['output']).name}{both}-seed{run['config']['seed']}"
     path = RESULTS / f"{name}.json"
     write_json(path, {"run": run, "sentences": real["sentences"], "systems": systems})
+    if (model / ASKED).exists():
+        write_json(RESULTS / "targets" / path.name, read_json(model / ASKED))
     return path
 
 
@@ -152,6 +157,8 @@ def blocks() -> dict[str, str]:
     for name, path in {"speed": SPEED, "speed-both": SPEED_BOTH, "cascade": CASCADE}.items():
         if path.exists():
             made[name] = speed_table(read_json(path))
+    if (asked := RESULTS / "targets" / "asked-seed61.json").exists():
+        made["asked"] = asked_table(read_json(asked))
     if (SHIPPED / ARCHIVE).exists():
         made["archive"] = archive_table(SHIPPED / ARCHIVE)
     return made

@@ -37,6 +37,7 @@ from train.model import build_classifier, load_tokenizer
 from train.provenance import commit_now, describe_data, provenance
 from train.scores import cell_counts, evaluate_counts
 from train.tables import score_table
+from train.targets import Asked, calibrate_asked, load_asked, topics_asked, with_asked, with_place
 from train.tokenizer import save_tokenizer
 from train.trainer import TopicTrainer
 from wijha.classifier import Classifier
@@ -80,6 +81,9 @@ def finetune(config: FinetuneConfig) -> Path:
             f"expected probabilities of other models in {config.distilled}, found no such file; "
             "write it with python -m train.distill"
         )
+    asked = load_asked(config.targets, schema, "train", config.share) if config.targets else []
+    if config.targets and not asked:
+        raise InputError(f"expected stances to learn in {config.targets}, found none in its training split; add rows")
     config.output.mkdir(parents=True, exist_ok=True)  # what cannot be written is said before hours of work
     print(describe_data(files, config.optional_data, splits), flush=True)
     if leaked := learned_too(splits["development"] + splits["test"], splits["train"]):
@@ -91,10 +95,11 @@ def finetune(config: FinetuneConfig) -> Path:
         "data": {str(path): read[str(path)] for path in files},
         "sentences": sizes,
     }
-    if config.distilled:
-        trained_on["distilled"] = {str(config.distilled): read[str(config.distilled)]}
+    for name, path in {"distilled": config.distilled, "targets": config.targets}.items():
+        if path:
+            trained_on[name] = {str(path): read[str(path)]}
 
-    fit(config, schema, splits, read)
+    fit(config, schema, splits, read, asked)
     folder = config.output / "model"
     if PartialState().is_main_process:
         finish(folder, as_dict(config), splits, trained_on)
@@ -103,9 +108,14 @@ def finetune(config: FinetuneConfig) -> Path:
 
 
 def fit(
-    config: FinetuneConfig, schema: Schema, splits: Mapping[str, Sequence[Example]], read: Mapping[str, str]
+    config: FinetuneConfig,
+    schema: Schema,
+    splits: Mapping[str, Sequence[Example]],
+    read: Mapping[str, str],
+    asked: Sequence[Asked] = (),
 ) -> None:
-    """Train, and save weights and tokenizer of the best epoch. `read` are the checksums of the run's `inputs`."""
+    """Train, and save weights and tokenizer of the best epoch. `read` are the checksums of the run's `inputs`, `asked`
+    the stances towards other targets to learn."""
     set_seed(config.seed)
     tokenizer = load_tokenizer(config)
     model = build_classifier(config, schema)
@@ -114,15 +124,21 @@ def fit(
         training = encode_taught(splits, config, tokenizer, schema, weights)
     else:
         training = encode(splits["train"], tokenizer, schema, config.length)
+    development, learned = encode(splits["development"], tokenizer, schema, config.length), schema
+    if asked:
+        asked = [*topics_asked(splits["train"], schema, config.seed), *asked]
+        training = with_asked(training, asked, tokenizer, schema, config.length)
+        development, learned = with_place(development), schema.asked
+        weights = torch.cat([weights, torch.ones(1, weights.shape[1])])
     trainer = TopicTrainer(
         config,
         model=model,
         args=training_arguments(config),
         train_dataset=training,
-        eval_dataset=encode(splits["development"], tokenizer, schema, config.length),
+        eval_dataset=development,
         processing_class=tokenizer,
         data_collator=DataCollatorWithPadding(tokenizer),
-        compute_loss_func=TopicLoss(schema, weights, config.label_smoothing),
+        compute_loss_func=TopicLoss(learned, weights, config.label_smoothing),
         compute_metrics=DevelopmentScores(schema),
         callbacks=[EarlyStoppingCallback(config.patience)],
     )
@@ -154,6 +170,8 @@ def finish(
     """
     with room_for(folder, "the model"):
         calibrate(folder, splits["development"])
+        if settings.get("targets") and Path(settings["targets"]).is_file():
+            calibrate_asked(folder, Path(settings["targets"]))
         classifier = Classifier.load(folder)
         baselines = Baselines(splits["train"], classifier.schema)
         results = {"development": score(classifier, splits["development"], baselines)}
@@ -175,9 +193,10 @@ class DevelopmentScores:
 
     def __call__(self, outputs: EvalPrediction) -> dict[str, float]:
         """Logits and label numbers -> the pooled scores."""
-        shape = (-1, len(self.schema.topics), len(self.schema.labels))
-        predicted = outputs.predictions.reshape(shape).argmax(axis=-1)
-        scores = evaluate_counts(cell_counts(predicted, outputs.label_ids, shape[-1]), self.schema)
+        topics, labels = len(self.schema.topics), len(self.schema.labels)
+        predicted = outputs.predictions.reshape(len(outputs.predictions), -1, labels).argmax(axis=-1)
+        counts = cell_counts(predicted[:, :topics], outputs.label_ids[:, :topics], labels)
+        scores = evaluate_counts(counts, self.schema)
         return {name: value for name, value in scores.items() if "." not in name}
 
 
@@ -253,7 +272,7 @@ def difference(config: FinetuneConfig, read: Mapping[str, str]) -> str:
 
 def inputs(config: FinetuneConfig) -> dict[str, str]:
     """What a run reads, weights and tokenizer of the encoder too where that is a folder: file -> sha256."""
-    files = [config.schema, *config.files(), *([config.distilled] if config.distilled else [])]
+    files = [config.schema, *config.files(), *filter(None, [config.distilled, config.targets])]
     encoder = [path for name in ("*.safetensors", "tokenizer.json") for path in sorted(Path(config.encoder).glob(name))]
     return {str(path): file_sha256(path) for path in [*files, *encoder]}
 

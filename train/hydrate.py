@@ -1,10 +1,11 @@
-"""Find the annotated sentences again: data/annotated.jsonl holds their labels, not their text.
+"""Find the annotated sentences again: data/annotated.jsonl and data/targets.jsonl hold their labels, not their text.
 
     python -m train.hydrate --corpus DIR
 
 DIR is the folder of corpus shards, or of clones of the public repositories that data/README.md names; every text file
-below it is read. Writes data/annotated.local.jsonl, which git ignores and which training uses when it is there. A row
-with `exchanged` is labelled as its source sentence `of` reads with these names put in the place of others.
+below it is read. Writes the same rows with their text, data/annotated.local.jsonl and data/targets.local.jsonl, which
+git ignores and which training uses when it is there, or when its config names it. A row with `exchanged` is labelled as
+its source sentence `of` reads with these names put in the place of others.
 """
 
 from __future__ import annotations
@@ -12,18 +13,21 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from train.command import command_line, one_sentence_errors
-from train.data import ANNOTATED, HYDRATED
+from train.data import ANNOTATED, HYDRATED, TARGETS, TARGETS_HYDRATED
 from train.plain_text import ANY, LETTERS, corpus_files, read_any
 from wijha.errors import InputError
 from wijha.records import read_rows
 from wijha.text import key, sentences
 from wijha.writing import write_rows
+
+FILES = {ANNOTATED: HYDRATED, TARGETS: TARGETS_HYDRATED}
 
 
 def main() -> None:
@@ -35,15 +39,17 @@ def main() -> None:
         hydrate(arguments.corpus)
 
 
-def hydrate(corpus: Path, labels: Path = ANNOTATED, output: Path = HYDRATED) -> int:
-    """Write the annotated rows whose sentence is found below `corpus`, with their text; returns how many.
+def hydrate(corpus: Path, files: Mapping[Path, Path] = FILES) -> int:
+    """Write the rows of each file of labels whose sentence is found below `corpus`, with their text, to the path that
+    belongs to it; returns how many.
 
     Raises InputError when the folder holds no text files or none of the sentences.
     """
-    rows = [row for _, row in read_rows(labels)]
+    rows = {labels: [row for _, row in read_rows(labels)] for labels in files}
     sought: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for row in rows:
+    for row in chain.from_iterable(rows.values()):
         sought[source(row)].append(row)
+    wanted = len({row["key"] for row in chain.from_iterable(rows.values())})
     texts: dict[str, str] = {}
     for path in tqdm(corpus_files(corpus, ANY), desc="reading", unit="file"):
         for document in read_any(path):
@@ -51,14 +57,17 @@ def hydrate(corpus: Path, labels: Path = ANNOTATED, output: Path = HYDRATED) -> 
                 for row in sought.get(key(text), ()):
                     if row["key"] not in texts and (made := labelled_text(row, text)):
                         texts[row["key"]] = made
-        if len(texts) == len(rows):
+        if len(texts) == wanted:
             break
     if not texts:
-        raise InputError(f"expected sentences of {labels} in {corpus}, found none; see data/README.md for the sources")
-    found = [{**row, "text": texts[row["key"]]} for row in rows if row["key"] in texts]
-    write_rows(iter(found), output)
-    print(f"{len(found):,} of {len(rows):,} annotated sentences found -> {output}")
-    return len(found)
+        names = " and ".join(map(str, files))
+        raise InputError(f"expected sentences of {names} in {corpus}, found none; see data/README.md for the sources")
+    count = 0
+    for labels, output in files.items():
+        found = [{**row, "text": texts[row["key"]]} for row in rows[labels] if row["key"] in texts]
+        count += write_rows(iter(found), output) if found else 0
+        print(f"{len(found):,} of {len(rows[labels]):,} rows found{f' -> {output}' if found else ''}")
+    return count
 
 
 def labelled_text(row: Mapping[str, Any], text: str) -> str | None:

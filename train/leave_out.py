@@ -50,11 +50,11 @@ def report(config: FinetuneConfig, by: str, groups: int) -> None:
 def leave_out(config: FinetuneConfig, by: str, groups: int, folder: Path) -> dict[str, Any]:
     """Group -> scores and intervals of the model and the baselines on its sentences, none of which they saw.
 
-    Raises InputError when the data names fewer groups than asked for, for a config with `distilled`, and what
-    fine-tuning raises.
+    Raises InputError when the data names fewer groups than asked for, for a config with `distilled` or `targets`, and
+    what fine-tuning raises.
     """
-    if config.distilled:  # its rows name no group
-        raise InputError(f"expected a config without distilled, found {config.distilled}; choose one of labels alone")
+    if named := config.distilled or config.targets:  # whose rows name no group
+        raise InputError(f"expected a config without distilled and targets, found {named}; choose one of labels alone")
     schema = Schema.from_yaml(config.schema)
     files = config.files()
     rows = [row for path in files for _, row in read_rows(path)]

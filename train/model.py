@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from tokenizers import normalizers
+from tokenizers import normalizers, processors
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -20,7 +20,7 @@ from transformers.models.bert.modeling_bert import BertLayer
 
 from train.config import FinetuneConfig
 from train.tokenizer import normalization_steps
-from wijha.classifier import SETTINGS, read_schema
+from wijha.classifier import SETTINGS, read_outputs, read_schema
 from wijha.errors import InputError
 from wijha.manifest import check_manifest
 from wijha.runtime import no_progress_bar
@@ -36,7 +36,19 @@ def load_tokenizer(config: FinetuneConfig) -> PreTrainedTokenizerBase:
         backend = tokenizer.backend_tokenizer
         steps = normalization_steps(config.normalize)
         backend.normalizer = normalizers.Sequence(steps + ([backend.normalizer] if backend.normalizer else []))
+    if config.targets:
+        one_type(tokenizer)
     return tokenizer
+
+
+def one_type(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let a target behind a text have the text's token type: the encoder knows no other."""
+    start, end = tokenizer.cls_token, tokenizer.sep_token
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{start} $A {end}",
+        pair=f"{start} $A {end} $B {end}",
+        special_tokens=[(start, tokenizer.cls_token_id), (end, tokenizer.sep_token_id)],
+    )
 
 
 def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
@@ -45,7 +57,7 @@ def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
 
     Raises InputError for a folder whose weights are not safetensors, not finite or not those of its manifest.
     """
-    labels, known = schema.id2label, _outputs(config.encoder)
+    labels, known = (schema.asked if config.targets else schema).id2label, _outputs(config.encoder)
     other = bool(known) and known != list(labels.values())
     with torch.random.fork_rng():
         torch.manual_seed(0)  # new layers begin alike whatever the seed: runs of several seeds can be averaged
@@ -76,10 +88,12 @@ def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
 
 def _outputs(encoder: str) -> list[str]:
     """`topic/label` of each output of an encoder that is a classifier of ours; none of any other."""
+    folder = Path(encoder)
     try:
-        return list(read_schema(Path(encoder)).id2label.values())
+        schema = read_schema(folder)
     except InputError:
         return []
+    return list((read_outputs(folder) or schema.id2label).values())
 
 
 @torch.no_grad()

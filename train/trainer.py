@@ -111,13 +111,14 @@ class TopicTrainer(Trainer):
         super()._load_best_model()
 
     def _mask_words(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Some of the words masked; the numbers come from the generator that a checkpoint restores."""
+        """Some of the words masked, of a target behind them none; the numbers come from the generator that a checkpoint
+        restores."""
         if not self.config.word_dropout:
             return inputs
         ids, tokenizer = inputs["input_ids"], self.processing_class
         special = torch.tensor([tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id])
         drop = torch.rand(ids.shape).to(ids.device) < self.config.word_dropout
-        drop &= ~torch.isin(ids, special.to(ids.device))
+        drop &= ~torch.isin(ids, special.to(ids.device)) & ((ids == tokenizer.sep_token_id).cumsum(dim=1) == 0)
         return dict(inputs) | {"input_ids": ids.masked_fill(drop, tokenizer.mask_token_id)}
 
     def _accumulate(

@@ -69,8 +69,8 @@ def tune(config: FinetuneConfig, trials: int, folder: Path) -> optuna.Study:
     """
     if config.metric not in SCORES:
         raise InputError(f"expected a metric among {', '.join(SCORES)} to tune by, got {config.metric}; change it")
-    if config.distilled:  # it allows no label smoothing, which is drawn
-        raise InputError(f"expected a config without distilled, found {config.distilled}; tune on the labels alone")
+    if named := config.distilled or config.targets:  # distilled allows no label smoothing, which is drawn
+        raise InputError(f"expected a config without distilled and targets, found {named}; tune on the labels alone")
     folder.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
         storage=f"sqlite:///{folder / 'study.db'}", study_name=folder.name, direction="maximize", load_if_exists=True

@@ -16,7 +16,7 @@ from wijha.archive_source import Source, text_literal
 from wijha.chunks import shown
 from wijha.errors import InputError
 from wijha.extras import need
-from wijha.schema import Label, Schema
+from wijha.schema import TARGET, Label, Schema
 
 USUAL = Schema((), tuple(map(Label, ("absent", "neutral", "favor", "against"))), ("favor", "against"))
 """The labels of an archive whose model is not named."""
@@ -198,9 +198,9 @@ class ArchiveRows:
 
 
 def _topics(columns: list[str], schema: Schema) -> list[str]:
-    """The topics that the model wrote: those of its schema, else those with a score beside the stance, where there are
-    any; a stance of one's own is none."""
+    """The topics that the model wrote: those of its schema and the target that it was asked for, else those with a
+    score beside the stance, where there are any; a stance of one's own is none."""
     found = [name.removesuffix(_STANCE) for name in columns if name.endswith(_STANCE)]
     if schema.topics:
-        return [topic for topic in found if topic in schema.topic_names]
+        return [topic for topic in found if topic in (*schema.topic_names, TARGET)]
     return [topic for topic in found if topic + _SCORE in columns] or found

@@ -77,17 +77,25 @@ class Classifier:
         self.folder, self.schema = reader.folder, schema
         self.readers = [reader] if first is None else [first, reader]
         """The models, in the order in which they read."""
+        self._outputs = slice(len(schema.id2label))
+        """Which of a model's outputs are those of the schema."""
         self._temperatures = np.array([temperatures.get(name, 1.0) for name in schema.topic_names])
 
     @classmethod
-    def load(cls, folder: str | Path | None = None, device: str | None = None, runtime: str = "auto") -> Classifier:
+    def load(
+        cls,
+        folder: str | Path | None = None,
+        device: str | None = None,
+        runtime: str = "auto",
+        towards: str | None = None,
+    ) -> Classifier:
         """Load a model folder (default: the one that ships with the repository).
 
-        `device` is one of torch's; `runtime` one of wijha.runtime.RUNTIMES: of two models the one that does not admit
-        a named precision takes what suits it best. Opened are safetensors, JSON and, for openvino, its .xml and .bin;
-        no pickle, no code. Raises InputError when the folder is missing, is not one of ours, is only half written or
-        not as its manifest lists it, when its `first/` has another schema, and when the runtime or the device cannot be
-        had. Load it in each process: one that is forked after loading cannot compute.
+        `device` is one of torch's; `runtime` one of wijha.runtime.RUNTIMES: of two models the one that does not admit a
+        named precision takes what suits it best; `towards` as in the method. Opened are safetensors, JSON and, for
+        openvino, its .xml and .bin; no pickle, no code. Raises InputError when the folder is missing, is not one of
+        ours, is only half written or not as its manifest lists it, when its `first/` has another schema, and when the
+        runtime or the device cannot be had. Load it in each process: one that is forked after loading cannot compute.
         """
         path = default_model() if folder is None else Path(folder)
         if folder is None and not path.is_dir():
@@ -106,7 +114,23 @@ class Classifier:
                 )
             names = each_runtime(folders, runtime)
             readers = [Reader.load(each, device, name) for each, name in zip(folders, names, strict=True)]
-            return cls(readers[0], schema, read_temperatures(path), *readers[1:])
+            classifier = cls(readers[0], schema, read_temperatures(path), *readers[1:])
+        return classifier if towards is None else classifier.towards(towards)
+
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether `towards` works: whether the model has outputs for it."""
+        return read_outputs(self.folder) == self.schema.asked.id2label
+
+    def towards(self, target: str) -> Classifier:
+        """A classifier whose one topic, `target`, is the stance towards any thing that one can be for or against, named
+        in a few Arabic words: "رفع العقوبات عن سورية". The deeper of two models alone reads each text.
+
+        Raises InputError for a model that was not trained for it, and for a target that is empty or too long.
+        """
+        from wijha.targets import TargetClassifier
+
+        return TargetClassifier(self, target)
 
     @property
     def runtime_name(self) -> str:
@@ -175,7 +199,7 @@ class Classifier:
 
     def _shaped(self, reader: Reader, ids: list[list[int]]) -> np.ndarray:
         shape = (len(ids), len(self.schema.topics), len(self.schema.labels))
-        return reader.logits(ids).reshape(shape) if ids else np.zeros(shape, dtype=np.float32)
+        return reader.logits(ids)[:, self._outputs].reshape(shape) if ids else np.zeros(shape, dtype=np.float32)
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -235,14 +259,22 @@ def _config(folder: Path) -> dict[str, Any]:
 
 def read_schema(folder: Path) -> Schema:
     """Topics and labels of a model folder. Raises InputError when it is none of ours or its outputs are others."""
-    config = _config(folder)
-    schema, outputs = Schema.from_dict(config[SETTINGS].get("schema"), f"{folder}/config.json"), config.get("id2label")
-    if outputs is not None and outputs != {str(number): name for number, name in schema.id2label.items()}:
+    schema = Schema.from_dict(read_settings(folder).get("schema"), f"{folder}/config.json")
+    if read_outputs(folder) not in ({}, schema.id2label, schema.asked.id2label):
         raise InputError(
             f"expected the outputs of {folder}/config.json (id2label) to be its topics and labels, found others; copy "
             "or train the model again"
         )
     return schema
+
+
+def read_outputs(folder: Path) -> dict[int, str]:
+    """Output number -> `topic/label` of a model folder, as its config.json names them; none where it does not."""
+    found = _config(folder).get("id2label") or {}
+    try:
+        return {int(number): str(name) for number, name in found.items()}
+    except (ValueError, AttributeError):
+        return {-1: ""}  # of no schema
 
 
 def read_temperatures(folder: Path) -> dict[str, float]:

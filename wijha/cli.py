@@ -92,6 +92,11 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_files(command)
+    command.add_argument(
+        "--towards",
+        metavar="TARGET",
+        help="ask for the stance towards this alone, any thing in a few words: target_stance, target_score",
+    )
     command.add_argument("--strict", action="store_true", help="stop at the first bad row instead of setting it aside")
     leftover = command.add_mutually_exclusive_group()
     leftover.add_argument("--resume", action="store_true", help="go on, or do what is new after a finished job")
@@ -174,7 +179,7 @@ def _predict(arguments: argparse.Namespace) -> None:
         return
     if arguments.workers:
         raise InputError("expected no --workers with --engine local, which uses every core, found it; drop it")
-    classifier = Classifier.load(arguments.model, runtime=arguments.runtime)
+    classifier = Classifier.load(arguments.model, runtime=arguments.runtime, towards=arguments.towards)
     options = Options(arguments.text_column, arguments.articles, arguments.strict, arguments.chunk_rows or WINDOW)
     pairs, places = _paired(arguments)
     passed_over = left_out(arguments.sources, places.out)
@@ -224,6 +229,8 @@ def info(arguments: argparse.Namespace) -> None:
     print(f"labels   {', '.join(classifier.schema.label_names)}")
     for topic in classifier.schema.topics:
         print(f"topic    {topic.name}: {topic.target}")
+    if classifier.can_be_asked:
+        print("asked    for the stance towards any target: wijha predict --towards TARGET")
     if arguments.check:
         from wijha.golden import check_model
 

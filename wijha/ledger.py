@@ -270,8 +270,8 @@ def _of_inputs(options: Any, names: Container[str]) -> dict[str, Any]:
 
 def _differences(was: dict[str, Any], now: dict[str, Any]) -> str:
     """The options that are not as they were, with both values; nothing where all are."""
-    changed = [name for name in now if was.get(name) != now[name]]
-    return ", ".join(f"{name} {_short(now[name])} instead of {_short(was.get(name))}" for name in changed)
+    changed = [name for name in was | now if was.get(name) != now.get(name)]
+    return ", ".join(f"{name} {_short(now.get(name))} instead of {_short(was.get(name))}" for name in changed)
 
 
 def _short(value: Any) -> str:

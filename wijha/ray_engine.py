@@ -34,8 +34,8 @@ _LOCAL_ONLY = ("articles", "strict", "resume", "restart", "format", "chunk_rows"
 class Worker:
     """One loaded model; Ray calls it with a table at a time."""
 
-    def __init__(self, model: str, column: str, runtime: str) -> None:
-        self._classifier = Classifier.load(model, runtime=runtime)
+    def __init__(self, model: str, column: str, runtime: str, towards: str | None = None) -> None:
+        self._classifier = Classifier.load(model, runtime=runtime, towards=towards)
         self._column = column
 
     def __call__(self, table: pa.Table) -> pa.Table:
@@ -54,7 +54,10 @@ def predict_with_ray(arguments: Namespace) -> None:
     columns, root = _sources(arguments, out)
     sources = list(columns)
     model = str(Path(os.path.abspath(arguments.model or default_model())))
-    classifier = Classifier.load(model, runtime=arguments.runtime)  # a wrong model is told here, in one sentence
+    towards = arguments.towards
+    classifier = Classifier.load(
+        model, runtime=arguments.runtime, towards=towards
+    )  # a wrong model is told here, in one sentence
     for path, names in columns.items():
         check_new(path, names, added_columns(classifier.schema))
     context = ray.data.DataContext.get_current()
@@ -67,7 +70,7 @@ def predict_with_ray(arguments: Namespace) -> None:
             Worker,
             batch_format="pyarrow",
             batch_size=_ROWS_A_BATCH,
-            fn_constructor_args=(model, arguments.text_column, arguments.runtime),
+            fn_constructor_args=(model, arguments.text_column, arguments.runtime, towards),
             compute=ray.data.ActorPoolStrategy(size=workers),
             num_gpus=1 if ray.cluster_resources().get("GPU", 0) >= workers else 0,
         )

@@ -16,6 +16,9 @@ from wijha.runtime import Runtime, load_runtime
 from wijha.safety import refuse_code
 from wijha.tokenizer import TextEncoder
 
+TARGET_SHARE = 4
+"""A target may fill at most a fourth of what the model reads."""
+
 
 @contextmanager
 def whole_model(folder: Path) -> Iterator[None]:
@@ -55,9 +58,21 @@ class Reader:
         """How many tokens the model reads of a text."""
         return self._encoder.longest
 
-    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """What the model reads of each text: token ids, special tokens included, cut at the model's length."""
-        return self._encoder.ids(texts)
+    def token_ids(self, texts: Sequence[str], target: Sequence[int] = ()) -> list[list[int]]:
+        """What the model reads of each text, and behind it of a `target`: token ids, special tokens included; the text
+        is cut at the model's length."""
+        return self._encoder.ids(texts, target)
+
+    def target_ids(self, target: str) -> list[int]:
+        """What the model reads of a target behind a text: token ids and a [SEP].
+
+        Raises InputError for a target that is empty, is longer than a fourth of what the model reads, or is no text.
+        """
+        most = self.longest // TARGET_SHARE
+        ids = self._encoder.ids([target])[0][1:] if isinstance(target, str) and _whole(target) else []
+        if not 1 < len(ids) <= most:
+            raise InputError(f"expected a target of 1 to {most - 1} tokens, got {target!r}; name it in a few words")
+        return ids
 
     def logits(self, ids: Sequence[Sequence[int]]) -> np.ndarray:
         """The model's raw outputs for token ids that `token_ids` gave, shape (texts, outputs); at least one text.
@@ -77,3 +92,8 @@ class Reader:
             runtime.workers,
         )
         return np.stack(rows)
+
+
+def _whole(text: str) -> bool:
+    """Whether UTF-8 can hold it: a word of a command line in another encoding holds halves of surrogate pairs."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)

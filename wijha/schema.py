@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from wijha.errors import InputError
 from wijha.files import read_yaml
 
-COLUMNS = {"text", "id", "story", "group", "split"}
+TARGET = "target"
+"""What stands for a topic where a model is asked for a target of one's own."""
+COLUMNS = {"text", "id", "story", "group", "split", TARGET}
 """What a labelled row may have beside a column a topic."""
 
 
@@ -61,6 +63,11 @@ class Schema:
         """Output number -> `topic/label`, topics outermost."""
         names = [f"{topic}/{label}" for topic in self.topic_names for label in self.label_names]
         return dict(enumerate(names))
+
+    @property
+    def asked(self) -> Schema:
+        """This schema and TARGET as one more topic: the outputs of a model that can be asked."""
+        return replace(self, topics=(*self.topics, Topic(TARGET)))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON, as it stands in config.json."""

@@ -36,14 +36,16 @@ class TextEncoder:
         self._tokenizer.enable_truncation(self.longest)
         self._tokenizer.no_padding()
 
-    def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, special tokens included, cut at the model's length: then they are CutIds.
+    def ids(self, texts: Sequence[str], behind: Sequence[int] = ()) -> list[list[int]]:
+        """Token ids of each text, special tokens included, and those that are to stand `behind` it; the text is cut at
+        the model's length: then they are CutIds.
 
         Half of a surrogate pair reads as a question mark. Of a longer text the first 100,000 characters are read.
         """
         found = self._encoded([text[:_CHARACTERS] for text in texts])
         cut = (len(text) > _CHARACTERS or each.overflowing for text, each in zip(texts, found, strict=True))
-        return [CutIds(each.ids) if more else each.ids for each, more in zip(found, cut, strict=True)]
+        made = (CutIds(each.ids) if more else each.ids for each, more in zip(found, cut, strict=True))
+        return [_joined(ids, behind, self.longest) for ids in made] if behind else list(made)
 
     def _encoded(self, texts: list[str]) -> list[Encoding]:
         try:
@@ -51,3 +53,11 @@ class TextEncoder:
         except TypeError:  # half of a surrogate pair, which no UTF-8 file can hold but a JSON escape can
             whole = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
             return self._tokenizer.encode_batch_fast(whole)
+
+
+def _joined(ids: list[int], behind: Sequence[int], longest: int) -> list[int]:
+    """Both, the first cut before its last id, [SEP], where they would be longer."""
+    room = longest - len(behind)
+    if len(ids) <= room:
+        return type(ids)([*ids, *behind])
+    return CutIds([*ids[: room - 1], ids[-1], *behind])

@@ -32,8 +32,18 @@ def test_from_shards(tmp_path: Path, labels: Path) -> None:
     (tmp_path / "corpus").mkdir()
     with lzma.open(tmp_path / "corpus" / "news-0.jsonl.xz", "wt", encoding="utf-8") as file:
         file.write(json.dumps({"corpus": "c", "outlet": None, "text": ARTICLE}) + "\n")
-    assert hydrate(tmp_path / "corpus", labels, tmp_path / "out.local.jsonl") == 2
+    assert hydrate(tmp_path / "corpus", {labels: tmp_path / "out.local.jsonl"}) == 2
     assert _texts(tmp_path / "out.local.jsonl") == {"a0": WANTED[0], "a1": WANTED[1]}
+
+
+def test_several_files_of_labels_in_one_reading(tmp_path: Path, labels: Path) -> None:
+    (tmp_path / "d.txt").write_text(ARTICLE, encoding="utf-8")
+    rows = [{"key": key(WANTED[1]), "id": f"t{number}", "target": name} for number, name in enumerate("هو")]
+    (tmp_path / "targets.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    files = {labels: tmp_path / "a.local.jsonl", tmp_path / "targets.jsonl": tmp_path / "t.local.jsonl"}
+    assert hydrate(tmp_path, files) == 4
+    assert _texts(tmp_path / "a.local.jsonl") == {"a0": WANTED[0], "a1": WANTED[1]}
+    assert _texts(tmp_path / "t.local.jsonl") == {"t0": WANTED[1], "t1": WANTED[1]}
 
 
 @pytest.mark.parametrize("name", ["posts.jsonl", "posts.json", "posts.csv"])
@@ -41,7 +51,7 @@ def test_from_lines_with_json_escapes(tmp_path: Path, labels: Path, name: str) -
     (tmp_path / "corpus").mkdir()
     line = json.dumps({"body": f"\U0001f4f0\n{ARTICLE}\n"})
     (tmp_path / "corpus" / name).write_text(line, encoding="utf-8")
-    assert "\\u" in line and hydrate(tmp_path / "corpus", labels, tmp_path / "out.local.jsonl") == 2
+    assert "\\u" in line and hydrate(tmp_path / "corpus", {labels: tmp_path / "out.local.jsonl"}) == 2
 
 
 def test_an_exchanged_sentence_is_made_from_its_source(tmp_path: Path) -> None:
@@ -54,7 +64,7 @@ def test_an_exchanged_sentence_is_made_from_its_source(tmp_path: Path) -> None:
         "exchanged": [["المبعوث", "الوزير"], ["سياسي", "سلمي"], ["ال", "x"]],
     }
     (tmp_path / "annotated.jsonl").write_text(json.dumps(row), encoding="utf-8")
-    assert hydrate(tmp_path, tmp_path / "annotated.jsonl", tmp_path / "out.local.jsonl") == 1
+    assert hydrate(tmp_path, {tmp_path / "annotated.jsonl": tmp_path / "out.local.jsonl"}) == 1
     assert _texts(tmp_path / "out.local.jsonl") == {"a0": text}
 
 
@@ -65,7 +75,7 @@ def test_another_spelling_of_the_source_in_which_a_name_stands_otherwise_is_pass
     text = "قال من رأى المبعوث إن الحل سياسي."
     row = {"key": key(text), "of": key(spellings[0]), "id": "a0", "exchanged": [["الذى التقى", "من رأى"]]}
     (tmp_path / "annotated.jsonl").write_text(json.dumps(row), encoding="utf-8")
-    assert hydrate(tmp_path, tmp_path / "annotated.jsonl", tmp_path / "out.local.jsonl") == 1
+    assert hydrate(tmp_path, {tmp_path / "annotated.jsonl": tmp_path / "out.local.jsonl"}) == 1
     assert _texts(tmp_path / "out.local.jsonl") == {"a0": text}
 
 
@@ -81,14 +91,14 @@ def test_another_spelling_of_the_source_in_which_a_name_stands_otherwise_is_pass
 def test_from_clones_of_other_formats(tmp_path: Path, labels: Path, name: str, content: str) -> None:
     (tmp_path / "clone" / "deep").mkdir(parents=True)
     (tmp_path / "clone" / "deep" / name).write_text(content, encoding="utf-8")
-    assert hydrate(tmp_path / "clone", labels, tmp_path / "out.local.jsonl") >= 1
+    assert hydrate(tmp_path / "clone", {labels: tmp_path / "out.local.jsonl"}) >= 1
     assert WANTED[1] in _texts(tmp_path / "out.local.jsonl").values()
 
 
 def test_nothing_there(tmp_path: Path, labels: Path) -> None:
     with pytest.raises(InputError, match="expected a folder with"):
-        hydrate(tmp_path / "none", labels, tmp_path / "out.local.jsonl")
+        hydrate(tmp_path / "none", {labels: tmp_path / "out.local.jsonl"})
     (tmp_path / "other.txt").write_text("نص آخر تماما لا صلة له\n", encoding="utf-8")
     with pytest.raises(InputError, match="expected sentences of"):
-        hydrate(tmp_path, labels, tmp_path / "out.local.jsonl")
+        hydrate(tmp_path, {labels: tmp_path / "out.local.jsonl"})
     assert not (tmp_path / "out.local.jsonl").exists()
