@@ -147,10 +147,9 @@ def with_place(rows: Dataset, nothing: Any = UNLABELLED) -> Dataset:
 
 def asked_logits(classifier: Classifier, asked: Sequence[Asked]) -> np.ndarray:
     """Raw outputs for the stance towards each sentence's target, shape (asked, labels)."""
-    reader, behind = classifier.readers[-1], len(classifier.schema.id2label)
-    return reader.logits([reader.token_ids([each.text], reader.target_ids(each.target))[0] for each in asked])[
-        :, behind:
-    ]
+    reader = classifier.readers[-1]
+    ids = [reader.token_ids([each.text], reader.target_ids(each.target))[0] for each in asked]
+    return reader.logits(ids)[:, len(classifier.schema.id2label) :]
 
 
 def calibrate_asked(folder: Path, file: Path) -> None:
