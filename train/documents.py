@@ -51,8 +51,7 @@ def main() -> None:
 
 
 def keep_result(model: Path) -> Path:
-    """Copy a run's settings and its scores on real news into configs/results, one file a run, and those of train.targets
-    where it has them."""
+    """Copy a run's settings and its scores on real news, and by train.targets, into configs/results, a file a run."""
     try:
         run = read_json(model / "metrics.json")["run"]
         real = read_json(model / EVALUATION)
