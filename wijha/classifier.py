@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, overload
@@ -16,7 +16,7 @@ from wijha.files import read_json
 from wijha.manifest import FIRST, check_manifest
 from wijha.reader import Reader, whole_model
 from wijha.runtime import each_runtime
-from wijha.schema import Schema
+from wijha.schema import TARGET, Schema, Topic
 from wijha.tokenizer import CutIds
 
 SETTINGS = "wijha"  # the key of config.json that holds schema and temperatures
@@ -77,6 +77,10 @@ class Classifier:
         self.folder, self.schema = reader.folder, schema
         self.readers = [reader] if first is None else [first, reader]
         """The models, in the order in which they read."""
+        self.target: str | None = None
+        """What the stances are towards where one was named: see `towards`."""
+        self._behind: list[int] = []
+        """Token ids that stand behind each text."""
         self._outputs = slice(len(schema.id2label))
         """Which of a model's outputs are those of the schema."""
         self._temperatures = np.array([temperatures.get(name, 1.0) for name in schema.topic_names])
@@ -120,7 +124,7 @@ class Classifier:
     @property
     def can_be_asked(self) -> bool:
         """Whether `towards` works: whether the model has outputs for it."""
-        return read_outputs(self.folder) == self.schema.asked.id2label
+        return read_outputs(self.folder) == read_schema(self.folder).asked.id2label
 
     def towards(self, target: str) -> Classifier:
         """A classifier whose one topic, `target`, is the stance towards any thing that one can be for or against, named
@@ -128,9 +132,17 @@ class Classifier:
 
         Raises InputError for a model that was not trained for it, and for a target that is empty or too long.
         """
-        from wijha.targets import TargetClassifier
-
-        return TargetClassifier(self, target)
+        reader, known = self.readers[-1], read_schema(self.folder)
+        if not self.can_be_asked:
+            raise InputError(
+                f"expected a model that can be asked for any target in {self.folder}, found one of "
+                f"{len(known.topics)} topics alone; train one with `targets` in its config"
+            )
+        behind = reader.target_ids(target)
+        topics = (Topic(TARGET, arabic=target, target=target),)
+        asked = Classifier(reader, replace(known, topics=topics), read_temperatures(self.folder))
+        asked.target, asked._behind, asked._outputs = target, behind, slice(len(known.id2label), None)
+        return asked
 
     @property
     def runtime_name(self) -> str:
@@ -184,7 +196,7 @@ class Classifier:
 
     def read(self, texts: Sequence[str]) -> list[Read]:
         """Tokenise for the model that reads first: the part of the work that another thread can do before."""
-        return list(map(Read, texts, self.readers[0].token_ids(texts)))
+        return list(map(Read, texts, self.readers[0].token_ids(texts, self._behind)))
 
     def logits_of(self, read: Sequence[Read]) -> np.ndarray:
         """As `logits`, for what `read` gave."""

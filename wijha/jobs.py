@@ -30,7 +30,6 @@ from wijha.receipt import Kept, Receipt, Rows, total
 from wijha.records import row_count, suffix_of
 from wijha.signals import handled
 from wijha.surplus import check_free, check_unlinked
-from wijha.targets import TargetClassifier
 from wijha.writing import Row, encode, without_rows
 
 States = dict[Pair, dict[str, Any]]  # the inputs in order, each as it was when the job began
@@ -139,8 +138,8 @@ class _Plan:
 def _made_with(classifier: Classifier, options: Options) -> dict[str, Any]:
     """The software, the model and the options."""
     chosen = {name: value for name, value in asdict(options).items() if name != "added"}
-    if isinstance(classifier, TargetClassifier):
-        chosen["towards"] = classifier.schema.topics[0].target
+    if classifier.target is not None:
+        chosen["towards"] = classifier.target
     return {
         "wijha": __version__,
         "model": model_state(classifier.folder),
