@@ -45,7 +45,8 @@ class Design:
     """What a sample was drawn from."""
 
     source: dict[str, Any]
-    """Name of the archive, sha256 of the model where the archive's receipt tells it, selection, seed."""
+    """Name of the archive, sha256 of the model and the target that it was asked for where the archive's receipt tells
+    them, selection, seed."""
     labels: list[str]
     """The labels; the first is the absent one."""
     strata: list[Stratum]

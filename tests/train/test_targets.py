@@ -131,6 +131,9 @@ def test_files_are_classified_towards_a_target(
     assert set(found[0]) == {"text", "target_stance", "target_score"}
     receipt = json.loads((tmp_path / "out.jsonl.receipt.json").read_text(encoding="utf-8"))
     assert '"towards": "الحرب"' in json.dumps(receipt, ensure_ascii=False)
+    assert wijha(["sample", str(tmp_path / "out.jsonl"), str(tmp_path / "sample.csv"), "--rows", "9"]) == 0
+    design = json.loads((tmp_path / "sample.design.json").read_text(encoding="utf-8"))
+    assert design["source"]["towards"] == "الحرب" and set(design["strata"][0]["said"]) == {"target"}
     assert wijha([*job, "--towards", "الهدنة", "--resume"]) == 0
     again = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {row["target_stance"] for row in again} == {"favor"}
