@@ -55,9 +55,8 @@ def predict_with_ray(arguments: Namespace) -> None:
     sources = list(columns)
     model = str(Path(os.path.abspath(arguments.model or default_model())))
     towards = arguments.towards
-    classifier = Classifier.load(
-        model, runtime=arguments.runtime, towards=towards
-    )  # a wrong model is told here, in one sentence
+    # A wrong model, or one that cannot be asked, is told here, in one sentence.
+    classifier = Classifier.load(model, runtime=arguments.runtime, towards=towards)
     for path, names in columns.items():
         check_new(path, names, added_columns(classifier.schema))
     context = ray.data.DataContext.get_current()

@@ -68,7 +68,8 @@ def test_learning_rates_are_drawn_around_the_config_s_own(config: FinetuneConfig
 def test_what_cannot_be_tuned_is_refused(config: FinetuneConfig, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"expected a metric among topic_micro_f1, .* to tune by, got loss; change it"):
         tune(dataclasses.replace(config, metric="loss"), 1, tmp_path / "study")
-    with pytest.raises(InputError, match=r"without distilled and targets, found d\.jsonl; tune on the labels"):
+    message = r"expected a config without distilled and targets, found d\.jsonl; tune on the labels"
+    with pytest.raises(InputError, match=message):
         tune(dataclasses.replace(config, distilled=Path("d.jsonl")), 1, tmp_path / "study")
 
 
