@@ -372,3 +372,15 @@ def test_blind_scores_stand_in_a_file_of_their_own(folder: Path, data: Path) -> 
     name = f"evaluation-{data.stem}-blind.json"
     assert json.loads((folder / name).read_text(encoding="utf-8"))["source"] == seen["source"]
     assert blind["sentences"] == seen["sentences"]
+
+
+def test_the_card_that_ships_is_what_its_files_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = Path("models/classifier")
+    for path in (ROOT / shipped).rglob("*.json*"):
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    monkeypatch.chdir(tmp_path)
+    write_card(shipped)
+    card = (shipped / "README.md").read_text(encoding="utf-8")
+    assert card == (ROOT / shipped / "README.md").read_text(encoding="utf-8")
