@@ -6,8 +6,9 @@
 MODEL/openvino/ gets the model in half precision (computed in f32, or in bf16 where the processor has it; its weights
 stay in model.safetensors) and in int8.
 On the development split every precision must give the labels of torch in 99 % of the cells, lose at most 0.3
-points of Favg3 and give a sentence the same score alone and among others; MODEL/export.json says what was accepted,
-with the figures. Wants the packages openvino and, for int8, nncf.
+points of Favg3 and give a sentence the same score alone and among others; of a model that can be asked for any target
+it must also give 99 % of the stances of torch towards those of the development pairs that it learned with.
+MODEL/export.json says what was accepted, with the figures. Wants the packages openvino and, for int8, nncf.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from train.command import command_line, one_sentence_errors
 from train.data import Example, label_numbers
 from train.evaluation import run_splits
 from train.graph import ClassifierGraph, share_weights
+from train.provenance import run_of
 from train.scores import cell_counts, evaluate_counts
+from train.targets import Asked, asked_logits, load_asked
 from wijha.classifier import Classifier, read_schema, read_temperatures
 from wijha.errors import InputError
 from wijha.extras import need
@@ -64,7 +67,7 @@ def export(folder: Path, only: str | None = None) -> dict[str, Any]:
     schema = read_schema(folder)
     calibration, name, examples = gate_examples(folder, schema)
     need("openvino", "cpu")
-    gate = Gate(alone(Reader.load(folder, "cpu", "torch")), examples)
+    gate = Gate(alone(Reader.load(folder, "cpu", "torch")), examples, gate_pairs(folder, schema))
     (folder / "export.json").unlink(missing_ok=True)  # without it no half-written file is ever used
     (folder / MANIFEST).unlink(missing_ok=True)
     shutil.rmtree(folder / "openvino", ignore_errors=True)
@@ -133,6 +136,15 @@ def gate_examples(folder: Path, schema: Schema) -> tuple[list[str], str, list[Ex
     )
 
 
+def gate_pairs(folder: Path, schema: Schema) -> list[Asked]:
+    """The development pairs of the targets that the model learned; none where it learned none.
+
+    Raises InputError when their file is not here.
+    """
+    files = map(Path, run_of(folder).get("targets", ()))
+    return [pair for file in files for pair in load_asked(file, schema, "development")]
+
+
 def write_openvino(folder: Path) -> None:
     """MODEL/openvino/half.xml and half.bin: rows and width open, the weights those of model.safetensors."""
     openvino = need("openvino", "cpu")
@@ -175,10 +187,11 @@ def write_int8(folder: Path, texts: Sequence[str]) -> bool:
 class Gate:
     """Judges runtimes by what torch in fp32 says of the same sentences."""
 
-    def __init__(self, reference: Classifier, examples: Sequence[Example]) -> None:
-        self.reference, self.texts = reference, [example.text for example in examples]
+    def __init__(self, reference: Classifier, examples: Sequence[Example], asked: Sequence[Asked] = ()) -> None:
+        self.reference, self.texts, self.asked = reference, [example.text for example in examples], asked
         self.true = label_numbers(examples, reference.schema)
         self.labels, self.favg3 = self._judge(reference.probabilities(self.texts))
+        self.stances = self._stances(reference)
 
     def check(self, runtime: Runtime) -> dict[str, Any]:
         """The figures of a runtime and whether it is accepted."""
@@ -192,12 +205,17 @@ class Gate:
             "favg3": favg3,
             "score_change_by_batch": float(np.abs(singly - together[list(some)]).max()),
         }
+        if self.asked:
+            figures["stance_agreement"] = float((self._stances(other) == self.stances).mean())
         accepted = (
-            figures["label_agreement"] >= AGREEMENT
+            min(figures["label_agreement"], figures.get("stance_agreement", 1.0)) >= AGREEMENT
             and self.favg3 - favg3 <= FAVG3
             and figures["score_change_by_batch"] <= SCORE
         )
         return {"accepted": accepted, **{name: round(value, 6) for name, value in figures.items()}}
+
+    def _stances(self, classifier: Classifier) -> np.ndarray:
+        return asked_logits(classifier, self.asked).argmax(axis=1) if self.asked else np.empty(0)
 
     def _judge(self, probabilities: np.ndarray) -> tuple[np.ndarray, float]:
         labels = probabilities.argmax(axis=-1)
@@ -213,9 +231,11 @@ def alone(reader: Reader) -> Classifier:
 def _sentence(result: dict[str, Any]) -> str:
     if "note" in result:
         return f"left out: {result['note']}"
+    stances = f"{result['stance_agreement']:.2%} of its stances, " if "stance_agreement" in result else ""
     return (
         f"{'accepted' if result['accepted'] else 'refused'}: {result['label_agreement']:.2%} of the labels of torch, "
-        f"Favg3 {result['favg3']:.4f}, a score changes by at most {result['score_change_by_batch']:.5f} with its batch"
+        f"{stances}Favg3 {result['favg3']:.4f}, "
+        f"a score changes by at most {result['score_change_by_batch']:.5f} with its batch"
     )
 
 

@@ -11,20 +11,25 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from safetensors.torch import load_file, save_file
 from transformers import pipeline
 
 from train.card import write_card
 from train.config import FinetuneConfig
 from train.data import SPLITS, UNLABELLED, encode, load_examples, split_of_row
+from train.export import Gate, alone, gate_examples, gate_pairs
 from train.finetune import finetune
 from train.model import build_classifier, load_tokenizer
 from train.targets import RESULT, calibrate_asked, load_asked, main, topics_asked, with_asked, with_place
 from wijha import Classifier, InputError, Schema
+from wijha.classifier import read_schema
 from wijha.cli import main as wijha
 from wijha.golden import unseal
 from wijha.manifest import FIRST
 from wijha.ray_engine import Worker
+from wijha.reader import Reader
 from wijha.records import read_rows
+from wijha.runtime import TorchRuntime
 from wijha.tokenizer import CutIds
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,6 +104,22 @@ def test_the_text_is_cut_not_the_target(model: Path) -> None:
 def test_a_target_is_a_few_words(model: Path, target: object) -> None:
     with pytest.raises(InputError, match="expected a target of 1 to 15 tokens, got"):
         Classifier.load(model).towards(target)  # type: ignore[arg-type]
+
+
+def test_the_gate_looks_at_the_stances_towards_targets_too(model: Path, pairs: Path, tmp_path: Path) -> None:
+    schema, same = read_schema(model), Path(shutil.copytree(model, tmp_path / "same"))
+    other = Path(shutil.copytree(model, tmp_path / "other"))
+    weights = load_file(other / "model.safetensors")
+    weights["classifier.weight"][-4:] = weights["classifier.weight"][-4:].roll(1, dims=0)
+    weights["classifier.bias"][-4:] = weights["classifier.bias"][-4:].roll(1, dims=0)
+    save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
+    asked, examples = load_asked(pairs, schema, "test"), gate_examples(model, schema)[2]
+    gate = Gate(alone(Reader.load(model, "cpu", "torch")), examples, asked)
+    good, bad = (gate.check(TorchRuntime(each, "cpu")) for each in (same, other))
+    assert good["accepted"] and good["stance_agreement"] == 1
+    assert bad["label_agreement"] == 1 and bad["stance_agreement"] < 0.5 and not bad["accepted"]
+    learned = gate_pairs(model, schema)  # the fixture's pairs have no development part
+    assert learned == load_asked(pairs, schema, "development") == []
 
 
 def test_a_model_of_topics_alone_cannot_be_asked(settings: dict[str, object], tmp_path: Path) -> None:
