@@ -83,7 +83,10 @@ def normalization_steps(names: Iterable[str]) -> list[normalizers.Normalizer]:
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, max_length: int) -> PreTrainedTokenizerFast:
-    """A WordPiece tokenizer of `vocabulary` pieces, learnt on `texts` after normalisation."""
+    """A WordPiece tokenizer of `vocabulary` pieces, learnt on `texts` after normalisation.
+
+    Between pieces of equal counts the trainer chooses otherwise each time: two of the same texts need not be the same.
+    """
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=40))
     tokenizer.normalizer = normalizers.Sequence(normalization_steps(OURS))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
