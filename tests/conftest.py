@@ -6,8 +6,6 @@ import json
 import multiprocessing
 import os
 import runpy
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 import hypothesis
@@ -16,12 +14,11 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
-from tokenizers.models import WordPiece
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import BertConfig, BertModel
 
 from train.config import FinetuneConfig
 from train.finetune import finetune
-from train.tokenizer import SPECIAL, train_tokenizer
+from train.tokenizer import train_tokenizer
 from wijha.schema import Schema
 
 # Sockets stay on this machine, those of processes that tests start too.
@@ -80,24 +77,11 @@ def data(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, str]]) -
     return path
 
 
-def small_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
-    """Letters and the commonest words: train_tokenizer alone chooses between equal counts otherwise each time."""
-    tokenizer = train_tokenizer(iter(texts), 300, 64)
-    backend = tokenizer.backend_tokenizer
-    normal = (backend.normalizer.normalize_str(text) for text in texts)
-    words = Counter(word for text in normal for word, _ in backend.pre_tokenizer.pre_tokenize_str(text))
-    letters = sorted(set("".join(words)))
-    common = sorted((word for word in words if len(word) > 1), key=lambda word: (-words[word], word))
-    pieces = [*SPECIAL, *letters, *(f"##{letter}" for letter in letters), *common][:300]
-    backend.model = WordPiece({piece: number for number, piece in enumerate(pieces)}, unk_token="[UNK]")
-    return tokenizer
-
-
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, str]]) -> Path:
     """A stock BERT of two layers with a tokenizer of a few hundred pieces."""
     folder = tmp_path_factory.mktemp("encoder")
-    tokenizer = small_tokenizer([row["text"] for row in rows])
+    tokenizer = train_tokenizer((row["text"] for row in rows), 300, 64)
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
     config = BertConfig(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -12,7 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from safetensors.torch import load_file, save_file
-from transformers import pipeline
+from tokenizers.models import WordPiece
+from transformers import AutoTokenizer, pipeline
 
 from train.card import write_card
 from train.config import FinetuneConfig
@@ -21,6 +23,7 @@ from train.export import Gate, alone, gate_examples, gate_pairs
 from train.finetune import finetune
 from train.model import build_classifier, load_tokenizer
 from train.targets import RESULT, calibrate_asked, load_asked, main, topics_asked, with_asked, with_place
+from train.tokenizer import SPECIAL
 from wijha import Classifier, InputError, Schema
 from wijha.classifier import read_schema
 from wijha.cli import main as wijha
@@ -51,8 +54,28 @@ def pairs(tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, str]]) 
 
 
 @pytest.fixture(scope="module")
-def config(settings: dict[str, object], pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneConfig:
+def words(encoder: Path, rows: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small encoder with a tokenizer of letters and whole words: on the pieces of the common one, which change from
+    run to run, it would hang whether a few seconds teach it to read a target."""
+    folder = Path(shutil.copytree(encoder, tmp_path_factory.mktemp("words") / "encoder"))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    backend = tokenizer.backend_tokenizer
+    normal = (backend.normalizer.normalize_str(text) for text in (*STANCES, *(row["text"] for row in rows)))
+    known = Counter(word for text in normal for word, _ in backend.pre_tokenizer.pre_tokenize_str(text))
+    letters = sorted(set("".join(known)))
+    common = sorted((word for word in known if len(word) > 1), key=lambda word: (-known[word], word))
+    pieces = [*SPECIAL, *letters, *(f"##{letter}" for letter in letters), *common][: len(tokenizer)]
+    backend.model = WordPiece({piece: number for number, piece in enumerate(pieces)}, unk_token="[UNK]")
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def config(
+    settings: dict[str, object], pairs: Path, words: Path, tmp_path_factory: pytest.TempPathFactory
+) -> FinetuneConfig:
     changed = settings | {
+        "encoder": str(words),
         "targets": pairs,
         "epochs": 25,
         "patience": 25,
