@@ -1,0 +1,99 @@
+"""The biases of a finished run's labels, fitted anew: how readily it says each of sentences as they come.
+
+    python -m train.biases runs/mixed/model data/annotated.local.jsonl
+
+Weights of classes and batches of targets or of changed sentences teach other shares of the labels than the file's. What
+is added to the biases of the output layer makes the labels of its development sentences likeliest; no other weight
+changes (Alexandari et al. 2020, Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift
+adaptation). The folder's temperatures, scores, card and manifest are made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+
+from train.calibration import ENOUGH
+from train.command import command_line, one_sentence_errors
+from train.data import Example, label_numbers, load_examples, split
+from train.evaluation import run_splits
+from train.finetune import finish
+from train.provenance import begun_with, run_of
+from wijha.classifier import Classifier
+from wijha.errors import InputError
+from wijha.golden import unseal
+from wijha.manifest import FIRST
+
+BIAS = "classifier.bias"
+
+
+def main() -> None:
+    """Command line."""
+    parser = command_line(__doc__)
+    parser.add_argument("model", type=Path, help="the model folder of a finished run")
+    parser.add_argument("data", type=Path, help="labelled sentences; those of development are fitted")
+    arguments = parser.parse_args()
+    with one_sentence_errors():
+        rebias(arguments.model, arguments.data)
+
+
+def rebias(folder: Path, data: Path) -> np.ndarray:
+    """Add to the biases of the model in `folder` what fits the development sentences of `data`; returns that, shape
+    (topics, labels).
+
+    Raises InputError for a folder of two models or of no finished run, and where `data` or the run's data is missing.
+    """
+    if (folder / FIRST).exists():
+        raise InputError(f"expected one model in {folder}, found two; name the folder of the run that they came of")
+    run, classifier = run_of(folder), Classifier.load(folder)
+    splits = run_splits(folder, classifier.schema)
+    if not splits["development"]:
+        raise InputError(f"expected the data that {folder}/metrics.json names, to calibrate on; run this where it is")
+    added = fit_biases(classifier, split(load_examples(data, classifier.schema))["development"])
+    for topic, biases in zip(classifier.schema.topic_names, added.tolist(), strict=True):
+        print(topic, *(f"{name} {bias:+.2f}" for name, bias in zip(classifier.schema.label_names, biases, strict=True)))
+    unseal(folder)
+    add_biases(folder / "model.safetensors", added)
+    finish(folder, run["config"] | {"biases": str(data)}, splits, begun_with(run))
+    return added
+
+
+def fit_biases(classifier: Classifier, examples: Sequence[Example]) -> np.ndarray:
+    """What to add to the outputs for the least negative log-likelihood, shape (topics, labels), 0 for the second label;
+    a topic with fewer than ENOUGH of these sentences keeps its own."""
+    logits, true = classifier.logits([each.text for each in examples]), label_numbers(examples, classifier.schema)
+    added = np.zeros(logits.shape[1:])
+    for topic, known in enumerate((true >= 0).T):
+        if (true[known, topic] > 0).sum() >= ENOUGH:
+            added[topic] = _likeliest(logits[known, topic].astype(float), true[known, topic])
+    return added
+
+
+def _likeliest(logits: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """The biases (labels,) for `logits` (rows, labels) and `true` (rows,)."""
+    right = np.eye(logits.shape[1])[true]
+
+    def loss(biases: np.ndarray) -> tuple[float, np.ndarray]:
+        likelihood = log_softmax(logits + biases, axis=-1)
+        return -float((likelihood * right).sum(axis=-1).mean()), (np.exp(likelihood) - right).mean(axis=0)
+
+    best = minimize(loss, np.zeros(logits.shape[1]), jac=True).x
+    return np.asarray(best - best[1])
+
+
+def add_biases(file: Path, added: np.ndarray) -> None:
+    """Add `added` (topics, labels) to the output layer's biases in a weight file; those of a target asked for stay."""
+    weights = load_file(file)
+    bias = weights[BIAS].float()
+    bias[: added.size] += torch.from_numpy(added.reshape(-1)).float()
+    save_file(weights | {BIAS: bias.to(weights[BIAS].dtype)}, file, metadata={"format": "pt"})
+
+
+if __name__ == "__main__":
+    main()
