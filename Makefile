@@ -65,7 +65,7 @@ release: setup  ## train by CONFIG and replace models/classifier, the model that
 	@$(BIN)/python -m train.release $(CONFIG) $(if $(FIRST),--first $(FIRST))
 
 test: setup  ## the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: setup  ## lint, types, and the corpus' own checks
 	@$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from train.leave_out import table as left_out
 from train.release import SHIPPED
 from train.tables import HEADLINE, fill, markdown, measurements
 from train.targets import RESULT as ASKED
+from train.targets import RESULT as ASKED
 from train.targets import table as asked_table
 from train.tune import table as tuned
 from wijha.classifier import read_schema
@@ -156,7 +157,7 @@ def blocks() -> dict[str, str]:
     for name, path in {"speed": SPEED, "speed-both": SPEED_BOTH, "cascade": CASCADE}.items():
         if path.exists():
             made[name] = speed_table(read_json(path))
-    if (asked := RESULTS / "targets" / "asked-seed61.json").exists():
+    if (asked := SHIPPED / ASKED).exists():
         made["asked"] = asked_table(read_json(asked))
     if (SHIPPED / ARCHIVE).exists():
         made["archive"] = archive_table(SHIPPED / ARCHIVE)
