@@ -18,7 +18,6 @@ from train.leave_out import table as left_out
 from train.release import SHIPPED
 from train.tables import HEADLINE, fill, markdown, measurements
 from train.targets import RESULT as ASKED
-from train.targets import RESULT as ASKED
 from train.targets import table as asked_table
 from train.tune import table as tuned
 from wijha.classifier import read_schema
