@@ -66,11 +66,12 @@ def rebias(folder: Path, data: Path) -> np.ndarray:
 
 def fit_biases(classifier: Classifier, examples: Sequence[Example]) -> np.ndarray:
     """What to add to the outputs for the least negative log-likelihood, shape (topics, labels), 0 for the second label;
-    a topic with fewer than ENOUGH of these sentences keeps its own."""
+    a topic with fewer than ENOUGH of these sentences, or with none of a label, keeps its own."""
     logits, true = classifier.logits([each.text for each in examples]), label_numbers(examples, classifier.schema)
     added = np.zeros(logits.shape[1:])
     for topic, known in enumerate((true >= 0).T):
-        if (true[known, topic] > 0).sum() >= ENOUGH:
+        counts = np.bincount(true[known, topic], minlength=added.shape[1])
+        if counts[1:].sum() >= ENOUGH and counts.all():
             added[topic] = _likeliest(logits[known, topic].astype(float), true[known, topic])
     return added
 

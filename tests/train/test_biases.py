@@ -55,10 +55,11 @@ def test_the_labels_come_in_the_shares_of_the_sentences() -> None:
     assert added[:, 1].tolist() == [0, 0]
 
 
-def test_a_topic_of_few_sentences_keeps_its_own() -> None:
+@pytest.mark.parametrize("few", [np.arange(40) % 3 + 1, np.full(60, 2)], ids=["too few", "none of a label"])
+def test_a_topic_of_few_sentences_keeps_its_own(few: np.ndarray) -> None:
     true = np.zeros((200, 2), dtype=int)
     true[:100, 1] = np.arange(100) % 3 + 1
-    true[:40, 0] = 2
+    true[: len(few), 0] = few
     added = fit_biases(_Said(np.random.default_rng(7).normal(size=(200, 2, 4))), _examples(true))  # type: ignore[arg-type]
     assert not added[0].any() and np.abs(added[1]).max() > 0.3
 
