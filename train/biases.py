@@ -22,9 +22,8 @@ from scipy.special import log_softmax
 from train.calibration import ENOUGH
 from train.command import command_line, one_sentence_errors
 from train.data import Example, label_numbers, load_examples, split
-from train.evaluation import run_splits
-from train.finetune import finish
-from train.provenance import begun_with, run_of
+from train.evaluation import whole_splits
+from train.finetune import finish_again
 from wijha.classifier import Classifier
 from wijha.errors import InputError
 from wijha.golden import unseal
@@ -51,16 +50,14 @@ def rebias(folder: Path, data: Path) -> np.ndarray:
     """
     if (folder / FIRST).exists():
         raise InputError(f"expected one model in {folder}, found two; name the folder of the run that they came of")
-    run, classifier = run_of(folder), Classifier.load(folder)
-    splits = run_splits(folder, classifier.schema)
-    if not splits["development"]:
-        raise InputError(f"expected the data that {folder}/metrics.json names, to calibrate on; run this where it is")
+    classifier = Classifier.load(folder)
+    splits = whole_splits(folder, classifier.schema)
     added = fit_biases(classifier, split(load_examples(data, classifier.schema))["development"])
     for topic, biases in zip(classifier.schema.topic_names, added.tolist(), strict=True):
         print(topic, *(f"{name} {bias:+.2f}" for name, bias in zip(classifier.schema.label_names, biases, strict=True)))
     unseal(folder)
     add_biases(folder / "model.safetensors", added)
-    finish(folder, run["config"] | {"biases": str(data)}, splits, begun_with(run))
+    finish_again(folder, splits, biases=str(data))
     return added
 
 

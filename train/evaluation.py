@@ -154,6 +154,15 @@ def run_splits(folder: Path, schema: Schema, partly: bool = False) -> dict[str, 
     return split(examples, run_of(folder)["config"].get("share", 1.0))
 
 
+def whole_splits(folder: Path, schema: Schema) -> dict[str, list[Example]]:
+    """As `run_splits`. Raises InputError where `folder` is no finished run, or data of the run is not here."""
+    run_of(folder)
+    splits = run_splits(folder, schema)
+    if not splits["development"]:
+        raise InputError(f"expected the data that {folder}/metrics.json names, to calibrate on; run this where it is")
+    return splits
+
+
 def named_readings(files: Sequence[Path], examples: Sequence[Example], schema: Schema) -> dict[str, np.ndarray]:
     """Label numbers of these sentences by the name of the file that gives them."""
     if len({"model", *(path.stem for path in files)}) <= len(files):

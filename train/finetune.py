@@ -34,7 +34,7 @@ from train.distill import encode_taught
 from train.evaluation import score
 from train.losses import TopicLoss, label_weights
 from train.model import build_classifier, load_tokenizer
-from train.provenance import commit_now, describe_data, provenance
+from train.provenance import begun_with, commit_now, describe_data, provenance, run_of
 from train.scores import cell_counts, evaluate_counts
 from train.tables import score_table
 from train.targets import Asked, calibrate_asked, load_asked, topics_asked, with_asked, with_place
@@ -183,6 +183,14 @@ def finish(
         seal(folder)
     last = list(results)[-1]
     print(score_table(results[last], f"{folder} on the {last} split ({len(splits[last]):,} sentences)"))
+
+
+def finish_again(folder: Path, splits: Mapping[str, Sequence[Example]], **changed: str) -> None:
+    """As `finish`, of a finished run's folder that was unsealed and changed since; `changed` goes into its config."""
+    for scored in (*folder.glob("evaluation-*.json"), *folder.glob("robustness.json")):
+        scored.unlink()  # of what it was before
+    run = run_of(folder)
+    finish(folder, run["config"] | changed, splits, begun_with(run))
 
 
 class DevelopmentScores:

@@ -15,10 +15,9 @@ from pathlib import Path
 from train.card import write_card
 from train.command import run
 from train.config import FinetuneConfig
-from train.evaluation import run_splits
-from train.finetune import finish
+from train.evaluation import whole_splits
+from train.finetune import finish_again
 from train.folders import replacing_folder
-from train.provenance import begun_with, run_of
 from wijha.classifier import Classifier, read_schema
 from wijha.errors import InputError
 from wijha.golden import check_model, seal, unseal
@@ -83,14 +82,8 @@ def put_first(first: Path, folder: Path) -> None:
     for name in (*files, MANIFEST, "metrics.json"):
         (folder / FIRST / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(first / name, folder / FIRST / name)
-    for scored in (*folder.glob("evaluation-*.json"), *folder.glob("robustness.json")):
-        scored.unlink()  # of one model, not of two
     unseal(folder)
-    splits = run_splits(folder, Classifier.load(folder).schema)
-    if not splits["development"]:
-        raise InputError(f"expected the data that {folder}/metrics.json names, to calibrate on; run this where it is")
-    made = run_of(folder)
-    finish(folder, made["config"] | {FIRST: str(first)}, splits, begun_with(made))
+    finish_again(folder, whole_splits(folder, Classifier.load(folder).schema), **{FIRST: str(first)})
 
 
 if __name__ == "__main__":
