@@ -139,6 +139,7 @@ def encode_taught(
         told.pop(example.text, None)
     numbers = label_numbers(examples, schema)
     targets = weights.numpy()[None] * (numbers[..., None] == np.arange(len(schema.labels)))
+    targets[numbers == UNLABELLED] = UNLABELLED
     for row, example in enumerate(examples):
         if (probabilities := told.pop(example.text, None)) is not None:
             agree = probabilities.argmax(axis=1) == numbers[row]

@@ -26,14 +26,17 @@ class TopicLoss:
         """`outputs.logits` (batch, topics * labels), `labels` (batch, topics) -> the mean over labelled cells
         times the number of topics.
 
-        `labels` of shape (batch, topics, labels) say how much of each label is learned (train.distill).
+        `labels` of shape (batch, topics, labels) say how much of each label is learned (train.distill); a cell without
+        any is UNLABELLED all over.
         `num_items_in_batch` is the number of labelled cells of the whole optimiser step, over all processes and
         micro-batches, so that a step is the same however it is divided (the Trainer's compute_loss_func).
         """
         logits = outputs.logits.float().reshape(-1, *self.shape)  # type: ignore[attr-defined]
         if labels.ndim == 3:
-            cells = labels[..., 0].numel() if num_items_in_batch is None else num_items_in_batch / labels.shape[-1]
-            return -(labels * log_softmax(logits, dim=-1)).sum() / cells * self.shape[0]
+            known = labels != UNLABELLED
+            cells = known.sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
+            learned = labels.masked_fill(~known, 0.0) * log_softmax(logits, dim=-1)
+            return -learned.sum() / cells * labels[0].numel()
         weights = self.weights.to(logits.device)
         losses = [
             cross_entropy(

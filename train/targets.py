@@ -121,12 +121,10 @@ def with_asked(
     _check_lengths(targets, tokenizer, length)
     encoded = tokenizer(texts, targets, truncation="only_first", max_length=length)
     numbers = [schema.label_names.index(each.stance) for each in asked]
-    if np.ndim(rows[0]["labels"]) == 1:
-        nothing, others = UNLABELLED, [UNLABELLED] * len(schema.topics)
-        labels = [[*others, number] for number in numbers]
-    else:  # how much of each label is learned
-        nothing, others = [0.0] * len(schema.labels), [[0.0] * len(schema.labels)] * len(schema.topics)
-        labels = [[*others, row] for row in np.eye(len(schema.labels))[numbers].tolist()]
+    nothing, stances = UNLABELLED, numbers
+    if np.ndim(rows[0]["labels"]) == 2:  # how much of each label is learned
+        nothing, stances = [UNLABELLED] * len(schema.labels), np.eye(len(schema.labels))[numbers].tolist()
+    labels = [[*[nothing] * len(schema.topics), stance] for stance in stances]
     columns = {name: encoded[name] for name in ("input_ids", "attention_mask")}
     before = with_place(rows, nothing)
     return concatenate_datasets([before, Dataset.from_dict(columns | {"labels": labels}, features=before.features)])

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from train import distill
 from train.config import FinetuneConfig
-from train.data import Example, load_examples, split
+from train.data import UNLABELLED, Example, load_examples, split
 from train.distill import doubtful, encode_taught, opinions, read_taught, taught, to_learn
 from train.finetune import finetune
 from train.losses import label_weights
@@ -143,7 +143,8 @@ def test_labels_and_probabilities_are_mixed(config: FinetuneConfig, schema: Sche
     both, alone = np.array(rows["labels"])
     assert both[0, favor] == pytest.approx(0.75 * 2 + 0.25 * 0.7) and both[0, 0] == pytest.approx(0.25 * 0.1)
     assert both[-1, favor] == pytest.approx(0.7) and both[-1].sum() == pytest.approx(1)  # no label: the teachers alone
-    assert alone[0, favor] == 2 and alone.sum() == 2 * (len(schema.topics) - 1)
+    assert alone[0, favor] == 2 and alone[:-1].sum() == 2 * (len(schema.topics) - 1)
+    assert alone[-1].tolist() == [UNLABELLED] * len(schema.labels)
     _teach(config, schema, [OTHER], 0)  # the teachers would choose another label
     contradicted, _ = np.array(
         encode_taught({"train": examples}, config, load_tokenizer(config), schema, weights)["labels"]

@@ -52,6 +52,17 @@ def test_an_unlabelled_topic_gets_no_gradient() -> None:
     assert outputs.logits.grad[:, 3:].abs().sum() == 0
 
 
+def test_shares_of_labels_count_as_labels_do() -> None:
+    outputs, labels = _outputs(4), torch.tensor([[0, 1], [2, -100], [1, 0], [0, 2]])
+    shares = torch.nn.functional.one_hot(labels.clamp(min=0), 3).float()
+    shares[1, 1] = -100
+    assert TopicLoss(SCHEMA)(outputs, shares).item() == pytest.approx(TopicLoss(SCHEMA)(outputs, labels).item())
+    divided = TopicLoss(SCHEMA)(outputs, shares, 21)  # numbers that are no UNLABELLED, as the Trainer counts them
+    assert divided.item() == pytest.approx(TopicLoss(SCHEMA)(outputs, labels).item())
+    divided.backward()
+    assert outputs.logits.grad[1, 3:].abs().sum() == 0 and outputs.logits.grad[1, :3].abs().sum() > 0
+
+
 def test_divided_steps_add_up() -> None:
     outputs, labels = _outputs(4), torch.tensor([[0, 1], [2, -100], [1, 0], [0, 0]])
     loss = TopicLoss(SCHEMA, smoothing=0.1)

@@ -231,7 +231,7 @@ def test_labels_get_a_place_for_the_target(config: FinetuneConfig, data: Path, p
     assert both["input_ids"][5] == stock["input_ids"] and not any(stock["token_type_ids"])
     soft = hard.remove_columns("labels").add_column("labels", [[[0.25] * 4] * 4] * 5)
     taught = with_asked(soft, asked, tokenizer, schema, config.length)
-    assert taught["labels"][0][4] == [0.0] * 4 and taught["labels"][6] == [[0.0] * 4] * 4 + [[0.0, 0.0, 0.0, 1.0]]
+    assert taught["labels"][0][4] == [-100] * 4 and taught["labels"][6] == [[-100] * 4] * 4 + [[0.0, 0.0, 0.0, 1.0]]
 
 
 def test_other_models_teach_the_topics_beside_targets(
