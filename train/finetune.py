@@ -37,7 +37,7 @@ from train.model import build_classifier, load_tokenizer
 from train.provenance import begun_with, commit_now, describe_data, provenance, run_of
 from train.scores import cell_counts, evaluate_counts
 from train.tables import score_table
-from train.targets import Asked, calibrate_asked, load_asked, topics_asked, with_asked, with_place
+from train.targets import Asked, calibrate_asked, check_targets, load_asked, topics_asked, with_asked, with_place
 from train.tokenizer import save_tokenizer
 from train.trainer import TopicTrainer
 from wijha.classifier import Classifier
@@ -84,6 +84,8 @@ def finetune(config: FinetuneConfig) -> Path:
     asked = load_asked(config.targets, schema, "train", config.share) if config.targets else []
     if config.targets and not asked:
         raise InputError(f"expected stances to learn in {config.targets}, found none in its training split; add rows")
+    if config.targets:
+        check_targets(config.targets, schema, load_tokenizer(config), config.length)
     config.output.mkdir(parents=True, exist_ok=True)  # what cannot be written is said before hours of work
     print(describe_data(files, config.optional_data, splits), flush=True)
     if leaked := learned_too(splits["development"] + splits["test"], splits["train"]):

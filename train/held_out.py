@@ -2,8 +2,9 @@
 
     python -m train.held_out --corpus DIR
 
-Writes data/held_out.local.jsonl, which git ignores: a sentence a line, in order, each text once, less those that are
-annotated in another split. No label of them is learned; some may be among the sentences that `train.distill` teaches.
+Writes data/held_out.local.jsonl, which git ignores: a sentence a line, in order, each text once, less those that have
+labels or stances in another split. None of theirs is learned; some may be among the sentences that `train.distill`
+teaches.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from train.command import command_line, one_sentence_errors
-from train.data import ANNOTATED, SPLITS, split_of, split_of_row, story_of
+from train.data import ANNOTATED, SPLITS, TARGETS, split_of, split_of_row, story_of
 from train.topical import all_documents
 from wijha.records import read_rows
 from wijha.text import key, sentences
@@ -27,13 +28,13 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, required=True, help="folder of shards or of cloned repositories")
     arguments = parser.parse_args()
     with one_sentence_errors():
-        count = write_rows(held_out(all_documents(arguments.corpus), learned_keys(ANNOTATED)), OUTPUT)
+        count = write_rows(held_out(all_documents(arguments.corpus), learned_keys(ANNOTATED, TARGETS)), OUTPUT)
     print(f"{count:,} sentences -> {OUTPUT}")
 
 
-def learned_keys(labels: Path) -> set[str]:
-    """Keys of the annotated sentences that are not for testing."""
-    rows = (row for _, row in read_rows(labels))
+def learned_keys(*labels: Path) -> set[str]:
+    """Keys of the sentences in these files that are not for testing."""
+    rows = (row for path in labels for _, row in read_rows(path))
     return {str(row["key"]) for row in rows if split_of_row(row, story_of(row, str(row["key"]))) != SPLITS[2]}
 
 

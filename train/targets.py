@@ -81,6 +81,20 @@ def load_asked(path: Path, schema: Schema, part: str, share: float = 1.0) -> lis
     return [Asked(each.text, *each.labels.values()) for each in split(examples, share)[part]]
 
 
+def check_targets(path: Path, schema: Schema, tokenizer: PreTrainedTokenizerBase, length: int) -> None:
+    """Raises InputError for the first target, of a file or a topic's name, that could not be asked for of a model that
+    reads `length` tokens: see wijha.reader.Reader.target_ids."""
+    named = {f"{path} line {number}": str(row["target"]) for number, row in filled_rows(path)}
+    named |= {f"the topic {topic.name}": asked_name(topic) for topic in schema.topics}
+    encoded = tokenizer(list(named.values()), add_special_tokens=False)["input_ids"]
+    most = length // TARGET_SHARE - 1
+    for (place, target), ids in zip(named.items(), encoded, strict=True):
+        if len(ids) > most or set(ids) <= set(tokenizer.all_special_ids):
+            raise InputError(
+                f"expected a target of 1 to {most} tokens in {place}, got {target!r}; name it in a few words"
+            )
+
+
 def _example(row: dict[str, object], number: int, path: Path, schema: Schema) -> Example:
     """A row whose `labels` are target, stance and what a second reader said."""
     text, *cells = (stripped(row.get(name) or "") for name in Asked._fields)
@@ -110,7 +124,12 @@ def topics_asked(examples: Sequence[Example], schema: Schema, seed: int) -> Iter
         for topic in schema.topics:
             label = example.labels[topic.name]
             if label and (label != schema.absent or dice.random() < _ABSENT):
-                yield Asked(example.text, topic.arabic or topic.name, label)
+                yield Asked(example.text, asked_name(topic), label)
+
+
+def asked_name(topic: Topic) -> str:
+    """What a topic is called where it is asked for."""
+    return topic.arabic or topic.name
 
 
 def with_asked(
@@ -118,7 +137,6 @@ def with_asked(
 ) -> Dataset:
     """Training rows, whose labels get a place for TARGET behind the topics, and behind them what is `asked`."""
     texts, targets = [each.text for each in asked], [each.target for each in asked]
-    _check_lengths(targets, tokenizer, length)
     encoded = tokenizer(texts, targets, truncation="only_first", max_length=length)
     numbers = [schema.label_names.index(each.stance) for each in asked]
     nothing, stances = UNLABELLED, numbers
@@ -128,14 +146,6 @@ def with_asked(
     columns = {name: encoded[name] for name in ("input_ids", "attention_mask")}
     before = with_place(rows, nothing)
     return concatenate_datasets([before, Dataset.from_dict(columns | {"labels": labels}, features=before.features)])
-
-
-def _check_lengths(targets: Sequence[str], tokenizer: PreTrainedTokenizerBase, length: int) -> None:
-    """Raises InputError for the first target that could not be asked for: see wijha.reader.Reader.target_ids."""
-    encoded = tokenizer(targets, add_special_tokens=False)["input_ids"]
-    most = length // TARGET_SHARE - 1
-    if long := next((target for target, ids in zip(targets, encoded, strict=True) if len(ids) > most), ""):
-        raise InputError(f"expected targets of at most {most} tokens, found {long!r}; name it in fewer words")
 
 
 def with_place(rows: Dataset, nothing: Any = UNLABELLED) -> Dataset:

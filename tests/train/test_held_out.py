@@ -36,11 +36,16 @@ def test_what_is_learned_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyP
     test = next(name for name in map(str, range(99)) if split_of(name) == "test")
     labels = tmp_path / "annotated.jsonl"
     labels.write_text("".join(json.dumps({"key": k, "story": s}) + "\n" for k, s in ((first, train), (second, test))))
-    assert held_out.learned_keys(labels) == {first}
+    stances = tmp_path / "targets.jsonl"
+    stances.write_text(
+        "".join(json.dumps({"key": k, "split": s}) + "\n" for k, s in (("a", "development"), ("b", "test")))
+    )
+    assert held_out.learned_keys(labels, stances) == {first, "a"}
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus" / "one.jsonl.xz").write_bytes(lzma.compress(json.dumps({"text": HELD[0]}).encode()))
     monkeypatch.setattr(held_out, "OUTPUT", tmp_path / "held_out.local.jsonl")
     monkeypatch.setattr(held_out, "ANNOTATED", labels)
+    monkeypatch.setattr(held_out, "TARGETS", stances)
     monkeypatch.setattr(sys, "argv", ["held_out", "--corpus", str(tmp_path / "corpus")])
     held_out.main()
     assert [row["id"] for _, row in read_rows(tmp_path / "held_out.local.jsonl")] == [second]
@@ -54,7 +59,7 @@ def test_the_split_is_that_of_the_annotated_part() -> None:
 
 def test_the_sample_of_the_archive_is_of_held_out_documents() -> None:
     rows = [row for _, row in read_rows(ROOT / "data" / "archive_sample.jsonl")]
-    learned = held_out.learned_keys(ROOT / "data" / "annotated.jsonl")
+    learned = held_out.learned_keys(ROOT / "data" / "annotated.jsonl", ROOT / "data" / "targets.jsonl")
     assert len(rows) == 2_000
     assert {split_of(f"d-{row['document']}") for row in rows} == {"test"}
     assert not learned & {row["key"] for row in rows}

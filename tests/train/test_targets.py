@@ -286,9 +286,14 @@ def test_what_cannot_be_learned_is_said_before_anything_else(
     rows = [json.loads(line) for line in pairs.read_text(encoding="utf-8").splitlines()]
     held = tmp_path / "held.jsonl"
     held.write_text("".join(json.dumps(row | {"split": "test"}) + "\n" for row in rows), encoding="utf-8")
+    for name, target in {"long": "كلمة طويلة " * 40, "empty": "ـــ"}.items():
+        more = [*rows, rows[0] | {"split": "development", "target": target}]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, more)), encoding="utf-8")
     for name, message in {
         "gone.jsonl": "found no such file; see data",
         "held.jsonl": "none in its training split",
+        "long.jsonl": f"expected a target of 1 to [0-9]+ tokens in .*long.jsonl line {len(rows) + 1}, got 'كلمة",
+        "empty.jsonl": f"tokens in .*empty.jsonl line {len(rows) + 1}, got 'ـــ'; name it in a few words",
     }.items():
         with pytest.raises(InputError, match=message):
             finetune(replace(config, targets=tmp_path / name, output=tmp_path / "run"))
@@ -302,5 +307,6 @@ def test_the_pairs_that_ship_are_held_apart() -> None:
     assert all(("second" in row) == (row["split"] == "test") and "text" not in row for row in rows)
     assert len({(row["key"], row["target"]) for row in rows}) == len(rows) > 30_000
     made = [row for _, row in read_rows(ROOT / "data" / "annotated.jsonl") if row.get("of")]
-    learned = {row["of"] for row in made if split_of_row(row, row["story"]) == "train"}
-    assert not learned & keys["test"] and set(keys) == set(SPLITS)
+    changed = {part: {row["of"] for row in made if split_of_row(row, row["story"]) == part} for part in SPLITS}
+    assert not changed["train"] & keys["test"] and set(keys) == set(SPLITS)
+    assert not (changed["development"] | changed["test"]) & keys["train"]
