@@ -63,9 +63,10 @@ def _finetune_and_say(config: FinetuneConfig) -> None:
 def finetune(config: FinetuneConfig) -> Path:
     """Train a classifier by `config`; returns the folder of the saved model.
 
-    Raises InputError for data, schema or encoder that are not as expected, before any training, and for a full disk;
-    SystemExit once a checkpoint is saved after SIGTERM or Ctrl-C.
+    Raises InputError for data, schema or encoder that are not as expected and for a run with biases of `train.biases`,
+    before any training, and for a full disk; SystemExit once a checkpoint is saved after SIGTERM or Ctrl-C.
     """
+    check_not_rebiased(config.output / "model")
     schema = Schema.from_yaml(config.schema)
     files = config.files()
     splits = split([example for path in files for example in load_examples(path, schema)], config.share)
@@ -105,6 +106,19 @@ def finetune(config: FinetuneConfig) -> Path:
         finish(folder, as_dict(config), splits, trained_on)
     leave_together()
     return folder
+
+
+def check_not_rebiased(model: Path) -> None:
+    """Raises InputError where `train.biases` fitted the biases of this model: the run's own would take their place."""
+    try:
+        noted = run_of(model)["config"]
+    except InputError:  # no finished run
+        return
+    if "biases" in noted:
+        raise InputError(
+            f"expected no finished run in {model}, or one with its own biases, found those of train.biases; release it "
+            "as it is with python -m train.release CONFIG, or remove the folder to lose them"
+        )
 
 
 def fit(

@@ -13,7 +13,9 @@ from safetensors.torch import load_file
 from scipy.special import softmax
 
 from train.biases import BIAS, add_biases, fit_biases, rebias
+from train.config import FinetuneConfig
 from train.data import Example
+from train.finetune import finetune
 from wijha import Classifier, InputError
 from wijha.schema import Schema
 
@@ -81,6 +83,18 @@ def test_the_run_is_a_whole_model_again(model: Path, data: Path, tmp_path: Path)
     assert run["config"]["biases"] == str(data)
     assert {path.name for path in folder.iterdir()} == {path.name for path in model.iterdir()}
     assert Classifier.load(folder).classify("جملة")[0].labels
+
+
+def test_the_run_is_not_finished_anew_over_them(
+    model: Path, data: Path, settings: dict[str, object], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(model, tmp_path / "run" / "model"))
+    rebias(folder, data)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(InputError, match=r"found those of train\.biases; release it as it is with python -m train"):
+        finetune(FinetuneConfig(**settings, output=folder.parent))  # type: ignore[arg-type]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
 
 
 def test_two_models_and_an_unfinished_run_are_refused(model: Path, data: Path, tmp_path: Path) -> None:
