@@ -23,7 +23,7 @@ from transformers.integrations import TensorBoardCallback
 
 from train.baselines import Baselines
 from train.calibration import calibrate
-from train.card import write_card
+from train.card import SCORES, write_card
 from train.checkpoints import newest_whole, room_for, step_of
 from train.command import leave_together, run
 from train.confidence import thresholds_of
@@ -201,7 +201,7 @@ def finish(
 
 def finish_again(folder: Path, splits: Mapping[str, Sequence[Example]], **changed: str) -> None:
     """As `finish`, of a finished run's folder that was unsealed and changed since; `changed` goes into its config."""
-    for scored in (*folder.glob("evaluation-*.json"), *folder.glob("robustness.json")):
+    for scored in (path for name in SCORES for path in folder.glob(name)):
         scored.unlink()  # of what it was before
     run = run_of(folder)
     finish(folder, run["config"] | changed, splits, begun_with(run))

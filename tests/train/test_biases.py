@@ -77,7 +77,8 @@ def test_nothing_but_the_biases_moves(model: Path, tmp_path: Path) -> None:
 
 def test_the_run_is_a_whole_model_again(model: Path, data: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(model, tmp_path / "run" / "model"))
-    (folder / "evaluation-validation.json").write_text("{}", encoding="utf-8")  # of the model that it was
+    for name in ("evaluation-validation.json", "robustness.json", "archive.jsonl"):  # of the model that it was
+        (folder / name).write_text("{}", encoding="utf-8")
     assert rebias(folder, data).shape == (4, 4)
     run = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]
     assert run["config"]["biases"] == str(data)
