@@ -5,11 +5,12 @@
 Weights of classes and batches of targets or of changed sentences teach other shares of the labels than the file's. What
 is added to the biases of the output layer makes the labels of its development sentences likeliest; no other weight
 changes (Alexandari et al. 2020, Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift
-adaptation). The folder's temperatures, scores, card and manifest are made again.
+adaptation). The folder's temperatures, scores, card and manifest are made again; what `train.export` wrote goes.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,9 +56,14 @@ def rebias(folder: Path, data: Path) -> np.ndarray:
     added = fit_biases(classifier, split(load_examples(data, classifier.schema))["development"])
     for topic, biases in zip(classifier.schema.topic_names, added.tolist(), strict=True):
         print(topic, *(f"{name} {bias:+.2f}" for name, bias in zip(classifier.schema.label_names, biases, strict=True)))
+    exported = (folder / "export.json").exists()
     unseal(folder)
+    (folder / "export.json").unlink(missing_ok=True)
+    shutil.rmtree(folder / "openvino", ignore_errors=True)
     add_biases(folder / "model.safetensors", added)
     finish_again(folder, splits, biases=str(data))
+    if exported:
+        print(f"{folder}/openvino was of other biases and is gone; export it again: python -m train.export {folder}")
     return added
 
 

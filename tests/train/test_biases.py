@@ -15,6 +15,7 @@ from scipy.special import softmax
 from train.biases import BIAS, add_biases, fit_biases, rebias
 from train.config import FinetuneConfig
 from train.data import Example
+from train.export import export
 from train.finetune import finetune
 from wijha import Classifier, InputError
 from wijha.schema import Schema
@@ -84,6 +85,20 @@ def test_the_run_is_a_whole_model_again(model: Path, data: Path, tmp_path: Path)
     assert run["config"]["biases"] == str(data)
     assert {path.name for path in folder.iterdir()} == {path.name for path in model.iterdir()}
     assert Classifier.load(folder).classify("جملة")[0].labels
+
+
+def test_an_exported_model_is_to_be_exported_again(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("openvino", reason="openvino is not installed")
+    folder = Path(shutil.copytree(model, tmp_path / "model"))
+    export(folder, "half")
+    rebias(folder, data)
+    assert capsys.readouterr().out.endswith(f"is gone; export it again: python -m train.export {folder}\n")
+    assert {path.name for path in folder.iterdir()} == {path.name for path in model.iterdir()}
+    assert Classifier.load(folder).runtime_name == "torch cpu"
+    rebias(folder, data)
+    assert "export it again" not in capsys.readouterr().out
 
 
 def test_the_run_is_not_finished_anew_over_them(
