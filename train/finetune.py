@@ -199,12 +199,18 @@ def finish(
     print(score_table(results[last], f"{folder} on the {last} split ({len(splits[last]):,} sentences)"))
 
 
-def finish_again(folder: Path, splits: Mapping[str, Sequence[Example]], **changed: str) -> None:
-    """As `finish`, of a finished run's folder that was unsealed and changed since; `changed` goes into its config."""
+def finish_again(
+    folder: Path,
+    splits: Mapping[str, Sequence[Example]],
+    read: Mapping[str, Mapping[str, str]] | None = None,
+    **changed: str,
+) -> None:
+    """As `finish`, of a finished run's folder that was unsealed and changed since. `changed` goes into its config, the
+    checksums of what was `read` for that beside those of the run's data."""
     for scored in (path for name in SCORES for path in folder.glob(name)):
         scored.unlink()  # of what it was before
     run = run_of(folder)
-    finish(folder, run["config"] | changed, splits, begun_with(run))
+    finish(folder, run["config"] | changed, splits, begun_with(run) | dict(read or {}))
 
 
 class DevelopmentScores:

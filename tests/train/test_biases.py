@@ -17,7 +17,9 @@ from train.config import FinetuneConfig
 from train.data import Example
 from train.export import export
 from train.finetune import finetune
+from train.provenance import begun_with
 from wijha import Classifier, InputError
+from wijha.files import file_sha256
 from wijha.schema import Schema
 
 
@@ -82,9 +84,20 @@ def test_the_run_is_a_whole_model_again(model: Path, data: Path, tmp_path: Path)
         (folder / name).write_text("{}", encoding="utf-8")
     assert rebias(folder, data).shape == (4, 4)
     run = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]
-    assert run["config"]["biases"] == str(data)
+    assert run["config"]["biases"] == str(data) and run["biases"] == {str(data): file_sha256(data)}
+    assert begun_with(run)["biases"] == run["biases"]  # a release notes them too
     assert {path.name for path in folder.iterdir()} == {path.name for path in model.iterdir()}
     assert Classifier.load(folder).classify("جملة")[0].labels
+
+
+def test_a_file_without_development_sentences_is_refused(
+    model: Path, rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    folder, learned = Path(shutil.copytree(model, tmp_path / "model")), tmp_path / "learned.jsonl"
+    learned.write_text("".join(json.dumps(row | {"split": "train"}) + "\n" for row in rows), encoding="utf-8")
+    with pytest.raises(InputError, match=f"expected development sentences in {learned}, found none; add some"):
+        rebias(folder, learned)
+    assert all(path.read_bytes() == (model / path.name).read_bytes() for path in folder.iterdir())
 
 
 def test_an_exported_model_is_to_be_exported_again(
