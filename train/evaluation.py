@@ -25,7 +25,7 @@ import evaluate
 import numpy as np
 from scipy.special import softmax
 
-from train.baselines import KEYWORDS, Baselines
+from train.baselines import KEYWORDS, RULES, TFIDF, Baselines
 from train.command import command_line, one_sentence_errors
 from train.confidence import confidence_report, thresholds_of
 from train.data import (
@@ -165,8 +165,11 @@ def whole_splits(folder: Path, schema: Schema) -> dict[str, list[Example]]:
 
 def named_readings(files: Sequence[Path], examples: Sequence[Example], schema: Schema) -> dict[str, np.ndarray]:
     """Label numbers of these sentences by the name of the file that gives them."""
-    if len({"model", *(path.stem for path in files)}) <= len(files):
-        raise InputError("expected --readers files of different names, none of them model, found others; rename them")
+    taken = ["model", TFIDF, RULES]
+    if len({*taken, *(path.stem for path in files)}) < len(taken) + len(files):
+        raise InputError(
+            f"expected --readers files of different names, none of them {', '.join(taken)}, found others; rename them"
+        )
     return {path.stem: read_reading(path, examples, schema) for path in files}
 
 

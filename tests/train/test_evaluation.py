@@ -104,7 +104,8 @@ def test_readers_are_scored_beside_the_model(
         ("one.jsonl", {"id": "r1"}, "expected each id once in .*one.jsonl, found r1 again in line 60"),
         ("one.jsonl", {"id": "other"}, "found 1 without, r0 the first; label them"),
         ("one.jsonl", {"jerusalem_status": "pro"}, "as jerusalem_status in .*one.jsonl line 60, got 'pro'"),
-        ("model.jsonl", {}, "--readers files of different names, none of them model"),
+        ("model.jsonl", {}, "--readers files of different names, none of them model, "),
+        ("keyword_rules.jsonl", {}, "none of them model, tfidf_logistic_regression, keyword_rules, found others"),
     ],
 )
 def test_a_reading_that_does_not_fit_is_refused(
