@@ -32,6 +32,7 @@ from train.data import (
     READINGS,
     REAL_NEWS,
     Example,
+    filled_rows,
     has_topics,
     label_numbers,
     learned_too,
@@ -87,7 +88,7 @@ def evaluate_model(
     train = run_splits(folder, schema)["train"]
     if learned := learned_too(labelled.examples, train):
         print(f"{learned:,} of {len(examples):,} sentences are among those that {folder} was trained on")
-    ours = {} if blind else readings_of_ours(labelled, schema)
+    ours = {} if blind else readings_of_ours(examples, schema)
     read = named_readings(readers, examples, schema) if readers else ours
     result = {
         "source": labelled.source,
@@ -173,12 +174,13 @@ def named_readings(files: Sequence[Path], examples: Sequence[Example], schema: S
     return {path.stem: read_reading(path, examples, schema) for path in files}
 
 
-def readings_of_ours(labelled: Labelled, schema: Schema) -> dict[str, np.ndarray]:
+def readings_of_ours(examples: Sequence[Example], schema: Schema) -> dict[str, np.ndarray]:
     """The readings in data/ of the real news, where these are its sentences."""
-    files = sorted(READINGS.glob("*.jsonl")) if labelled.name == REAL_NEWS.stem else []
+    ids = {example.id for example in examples}
+    files = [path for path in sorted(READINGS.glob("*.jsonl")) if any(row["id"] in ids for _, row in filled_rows(path))]
     try:
-        return named_readings(files, labelled.examples, schema)
-    except InputError as error:  # another file of that name, or other sentences in it by now
+        return named_readings(files, examples, schema)
+    except InputError as error:  # there are other sentences among them by now
         print(f"without readers: {error}")
         return {}
 

@@ -140,6 +140,21 @@ def test_the_real_news_has_readers_as_long_as_it_is_the_same(
     assert "reader_1" not in evaluate_model(folder, None, blind=True)["systems"]
 
 
+def test_other_sentences_have_no_readers_and_no_word_of_them(
+    folder: Path,
+    rows: list[dict[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(evaluation, "READINGS", tmp_path / "readings")
+    reading(tmp_path / "readings" / "reader_1.jsonl", rows)
+    own = tmp_path / "validation.jsonl"  # called as the real news is
+    own.write_text("".join(json.dumps(row | {"id": ""}) + "\n" for row in rows), encoding="utf-8")
+    assert "reader_1" not in evaluate_model(folder, own)["systems"]
+    assert "without readers" not in capsys.readouterr().out
+
+
 def test_of_data_that_is_partly_here_the_rest_is_scored_without_baselines(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
