@@ -20,6 +20,7 @@ from wijha.files import read_yaml
 from wijha.schema import Schema
 
 KEYWORDS = Path("configs/keywords.yaml")
+TFIDF, RULES = "tfidf_logistic_regression", "keyword_rules"
 _normalizer = normalizers.Sequence(normalization_steps(OURS))
 
 
@@ -30,10 +31,10 @@ class Baselines:
         self.predictors: dict[str, Callable[[Sequence[str]], np.ndarray]] = {}
         if not train:
             return
-        self.predictors["tfidf_logistic_regression"] = TfidfModel(train, schema).predict
+        self.predictors[TFIDF] = TfidfModel(train, schema).predict
         patterns = read_yaml(KEYWORDS) if KEYWORDS.exists() else {}
         if set(schema.topic_names) <= set(patterns):
-            self.predictors["keyword_rules"] = fit_keywords(train, schema, patterns)
+            self.predictors[RULES] = fit_keywords(train, schema, patterns)
 
     def predict(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         """Texts -> label numbers (texts, topics) of every baseline."""

@@ -5,11 +5,12 @@
 Weights of classes and batches of targets or of changed sentences teach other shares of the labels than the file's. What
 is added to the biases of the output layer makes the labels of its development sentences likeliest; no other weight
 changes (Alexandari et al. 2020, Maximum likelihood with bias-corrected calibration is hard-to-beat at label shift
-adaptation). The folder's temperatures, scores, card and manifest are made again.
+adaptation). The folder's temperatures, scores, card and manifest are made again; what `train.export` wrote goes.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from train.evaluation import whole_splits
 from train.finetune import finish_again
 from wijha.classifier import Classifier
 from wijha.errors import InputError
+from wijha.files import file_sha256
 from wijha.golden import unseal
 from wijha.manifest import FIRST
 
@@ -46,24 +48,34 @@ def rebias(folder: Path, data: Path) -> np.ndarray:
     """Add to the biases of the model in `folder` what fits the development sentences of `data`; returns that, shape
     (topics, labels).
 
-    Raises InputError for a folder of two models or of no finished run, and where `data` or the run's data is missing.
+    Raises InputError for a folder of two models or of no finished run, where `data` or the run's data is missing, and
+    where `data` has no development sentences.
     """
     if (folder / FIRST).exists():
         raise InputError(f"expected one model in {folder}, found two; name the folder of the run that they came of")
     classifier = Classifier.load(folder)
     splits = whole_splits(folder, classifier.schema)
-    added = fit_biases(classifier, split(load_examples(data, classifier.schema))["development"])
+    examples = split(load_examples(data, classifier.schema))["development"]
+    if not examples:
+        raise InputError(f"expected development sentences in {data}, found none; add some, with that as their split")
+    read = {str(data): file_sha256(data)}
+    added = fit_biases(classifier, examples)
     for topic, biases in zip(classifier.schema.topic_names, added.tolist(), strict=True):
         print(topic, *(f"{name} {bias:+.2f}" for name, bias in zip(classifier.schema.label_names, biases, strict=True)))
+    exported = (folder / "export.json").exists()
     unseal(folder)
+    (folder / "export.json").unlink(missing_ok=True)
+    shutil.rmtree(folder / "openvino", ignore_errors=True)
     add_biases(folder / "model.safetensors", added)
-    finish_again(folder, splits, biases=str(data))
+    finish_again(folder, splits, {"biases": read}, biases=str(data))
+    if exported:
+        print(f"{folder}/openvino was of other biases and is gone; export it again: python -m train.export {folder}")
     return added
 
 
 def fit_biases(classifier: Classifier, examples: Sequence[Example]) -> np.ndarray:
     """What to add to the outputs for the least negative log-likelihood, shape (topics, labels), 0 for the second label;
-    a topic with fewer than ENOUGH of these sentences, or with none of a label, keeps its own."""
+    a topic that fewer than ENOUGH of these sentences have, or that lacks one of the labels in them, keeps its own."""
     logits, true = classifier.logits([each.text for each in examples]), label_numbers(examples, classifier.schema)
     added = np.zeros(logits.shape[1:])
     for topic, known in enumerate((true >= 0).T):

@@ -76,6 +76,14 @@ def filled_rows(path: Path) -> Iterator[tuple[int, Row]]:
             yield number, row
 
 
+def keyed_rows(path: Path) -> Iterator[Row]:
+    """The rows of a file of labels by the keys of their sentences. Raises InputError for the first without a key."""
+    for number, row in read_rows(path):
+        if not row.get("key"):
+            raise InputError(f"expected a key in {path} line {number}, found none; take the file of data/ as it is")
+        yield row
+
+
 def has_topics(path: Path, schema: Schema) -> bool:
     """Whether the first row of a file has, for every topic of the schema, a label of the schema or none."""
     _, row = next(filled_rows(path), (0, {}))

@@ -25,13 +25,14 @@ import evaluate
 import numpy as np
 from scipy.special import softmax
 
-from train.baselines import KEYWORDS, Baselines
+from train.baselines import KEYWORDS, RULES, TFIDF, Baselines
 from train.command import command_line, one_sentence_errors
 from train.confidence import confidence_report, thresholds_of
 from train.data import (
     READINGS,
     REAL_NEWS,
     Example,
+    filled_rows,
     has_topics,
     label_numbers,
     learned_too,
@@ -87,7 +88,7 @@ def evaluate_model(
     train = run_splits(folder, schema)["train"]
     if learned := learned_too(labelled.examples, train):
         print(f"{learned:,} of {len(examples):,} sentences are among those that {folder} was trained on")
-    ours = {} if blind else readings_of_ours(labelled, schema)
+    ours = {} if blind else readings_of_ours(examples, schema)
     read = named_readings(readers, examples, schema) if readers else ours
     result = {
         "source": labelled.source,
@@ -165,17 +166,21 @@ def whole_splits(folder: Path, schema: Schema) -> dict[str, list[Example]]:
 
 def named_readings(files: Sequence[Path], examples: Sequence[Example], schema: Schema) -> dict[str, np.ndarray]:
     """Label numbers of these sentences by the name of the file that gives them."""
-    if len({"model", *(path.stem for path in files)}) <= len(files):
-        raise InputError("expected --readers files of different names, none of them model, found others; rename them")
+    taken = ["model", TFIDF, RULES]
+    if len({*taken, *(path.stem for path in files)}) < len(taken) + len(files):
+        raise InputError(
+            f"expected --readers files of different names, none of them {', '.join(taken)}, found others; rename them"
+        )
     return {path.stem: read_reading(path, examples, schema) for path in files}
 
 
-def readings_of_ours(labelled: Labelled, schema: Schema) -> dict[str, np.ndarray]:
+def readings_of_ours(examples: Sequence[Example], schema: Schema) -> dict[str, np.ndarray]:
     """The readings in data/ of the real news, where these are its sentences."""
-    files = sorted(READINGS.glob("*.jsonl")) if labelled.name == REAL_NEWS.stem else []
+    ids = {example.id for example in examples}
+    files = [path for path in sorted(READINGS.glob("*.jsonl")) if any(row["id"] in ids for _, row in filled_rows(path))]
     try:
-        return named_readings(files, labelled.examples, schema)
-    except InputError as error:  # another file of that name, or other sentences in it by now
+        return named_readings(files, examples, schema)
+    except InputError as error:  # there are other sentences among them by now
         print(f"without readers: {error}")
         return {}
 

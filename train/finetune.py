@@ -23,7 +23,7 @@ from transformers.integrations import TensorBoardCallback
 
 from train.baselines import Baselines
 from train.calibration import calibrate
-from train.card import write_card
+from train.card import SCORES, write_card
 from train.checkpoints import newest_whole, room_for, step_of
 from train.command import leave_together, run
 from train.confidence import thresholds_of
@@ -63,9 +63,10 @@ def _finetune_and_say(config: FinetuneConfig) -> None:
 def finetune(config: FinetuneConfig) -> Path:
     """Train a classifier by `config`; returns the folder of the saved model.
 
-    Raises InputError for data, schema or encoder that are not as expected, before any training, and for a full disk;
-    SystemExit once a checkpoint is saved after SIGTERM or Ctrl-C.
+    Raises InputError for data, schema or encoder that are not as expected and for a run with biases of `train.biases`,
+    before any training, and for a full disk; SystemExit once a checkpoint is saved after SIGTERM or Ctrl-C.
     """
+    check_not_rebiased(config.output / "model")
     schema = Schema.from_yaml(config.schema)
     files = config.files()
     splits = split([example for path in files for example in load_examples(path, schema)], config.share)
@@ -107,6 +108,19 @@ def finetune(config: FinetuneConfig) -> Path:
         finish(folder, as_dict(config), splits, trained_on)
     leave_together()
     return folder
+
+
+def check_not_rebiased(model: Path) -> None:
+    """Raises InputError where `train.biases` fitted the biases of this model: the run's own would take their place."""
+    try:
+        noted = run_of(model)["config"]
+    except InputError:  # no finished run
+        return
+    if "biases" in noted:
+        raise InputError(
+            f"expected no finished run in {model}, or one with its own biases, found those of train.biases; release it "
+            "as it is with python -m train.release CONFIG, or remove the folder to lose them"
+        )
 
 
 def fit(
@@ -187,12 +201,18 @@ def finish(
     print(score_table(results[last], f"{folder} on the {last} split ({len(splits[last]):,} sentences)"))
 
 
-def finish_again(folder: Path, splits: Mapping[str, Sequence[Example]], **changed: str) -> None:
-    """As `finish`, of a finished run's folder that was unsealed and changed since; `changed` goes into its config."""
-    for scored in (*folder.glob("evaluation-*.json"), *folder.glob("robustness.json")):
+def finish_again(
+    folder: Path,
+    splits: Mapping[str, Sequence[Example]],
+    read: Mapping[str, Mapping[str, str]] | None = None,
+    **changed: str,
+) -> None:
+    """As `finish`, of a finished run's folder that was unsealed and changed since. `changed` goes into its config, the
+    checksums of what was `read` for that beside those of the run's data."""
+    for scored in (path for name in SCORES for path in folder.glob(name)):
         scored.unlink()  # of what it was before
     run = run_of(folder)
-    finish(folder, run["config"] | changed, splits, begun_with(run))
+    finish(folder, run["config"] | changed, splits, begun_with(run) | dict(read or {}))
 
 
 class DevelopmentScores:

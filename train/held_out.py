@@ -13,9 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from train.command import command_line, one_sentence_errors
-from train.data import ANNOTATED, SPLITS, TARGETS, split_of, split_of_row, story_of
+from train.data import ANNOTATED, SPLITS, TARGETS, keyed_rows, split_of, split_of_row, story_of
 from train.topical import all_documents
-from wijha.records import read_rows
 from wijha.text import key, sentences
 from wijha.writing import Row, write_rows
 
@@ -34,7 +33,7 @@ def main() -> None:
 
 def learned_keys(*labels: Path) -> set[str]:
     """Keys of the sentences in these files that are not for testing."""
-    rows = (row for path in labels for _, row in read_rows(path))
+    rows = (row for path in labels for row in keyed_rows(path))
     return {str(row["key"]) for row in rows if split_of_row(row, story_of(row, str(row["key"]))) != SPLITS[2]}
 
 

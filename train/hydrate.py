@@ -20,10 +20,9 @@ from typing import Any
 from tqdm import tqdm
 
 from train.command import command_line, one_sentence_errors
-from train.data import ANNOTATED, HYDRATED, TARGETS, TARGETS_HYDRATED
+from train.data import ANNOTATED, HYDRATED, TARGETS, TARGETS_HYDRATED, keyed_rows
 from train.plain_text import ANY, LETTERS, corpus_files, read_any
 from wijha.errors import InputError
-from wijha.records import read_rows
 from wijha.text import key, sentences
 from wijha.writing import write_rows
 
@@ -43,9 +42,10 @@ def hydrate(corpus: Path, files: Mapping[Path, Path] = FILES) -> int:
     """Write the rows of each file of labels whose sentence is found below `corpus`, with their text, to the path that
     belongs to it; returns how many.
 
-    Raises InputError when the folder holds no text files or none of the sentences.
+    Raises InputError for a row without a key, when the folder holds no text files and, once the other files are
+    written, for those of which none of the sentences is found; what stood at their paths stays.
     """
-    rows = {labels: [row for _, row in read_rows(labels)] for labels in files}
+    rows = {labels: list(keyed_rows(labels)) for labels in files}
     sought: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in chain.from_iterable(rows.values()):
         sought[source(row)].append(row)
@@ -59,14 +59,16 @@ def hydrate(corpus: Path, files: Mapping[Path, Path] = FILES) -> int:
                         texts[row["key"]] = made
         if len(texts) == wanted:
             break
-    if not texts:
-        names = " and ".join(map(str, files))
-        raise InputError(f"expected sentences of {names} in {corpus}, found none; see data/README.md for the sources")
-    count = 0
+    count, lacking = 0, []
     for labels, output in files.items():
-        found = [{**row, "text": texts[row["key"]]} for row in rows[labels] if row["key"] in texts]
-        count += write_rows(iter(found), output) if found else 0
-        print(f"{len(found):,} of {len(rows[labels]):,} rows found{f' -> {output}' if found else ''}")
+        if found := [{**row, "text": texts[row["key"]]} for row in rows[labels] if row["key"] in texts]:
+            count += write_rows(iter(found), output)
+            print(f"{len(found):,} of {len(rows[labels]):,} rows found -> {output}")
+        else:
+            lacking.append(str(labels))
+    if lacking:
+        names = " and ".join(lacking)
+        raise InputError(f"expected sentences of {names} in {corpus}, found none; see data/README.md for the sources")
     return count
 
 

@@ -41,8 +41,8 @@ def run_of(model: Path) -> dict[str, Any]:
 
 
 def begun_with(run: Mapping[str, Any]) -> dict[str, Any]:
-    """Of what metrics.json notes of a run: the code and the data that its training began with."""
-    return {key: run[key] for key in ("commit", "data", "distilled", "targets", "sentences") if key in run}
+    """Of what metrics.json notes of a run: the code and the data that its training began with, or its biases."""
+    return {key: run[key] for key in ("commit", "data", "distilled", "targets", "biases", "sentences") if key in run}
 
 
 def provenance(settings: Mapping[str, Any], trained_on: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ a baseline of bags of words beside it; writes MODEL/asked.json.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -99,7 +100,7 @@ def _example(row: dict[str, object], number: int, path: Path, schema: Schema) ->
     """A row whose `labels` are target, stance and what a second reader said."""
     text, *cells = (stripped(row.get(name) or "") for name in Asked._fields)
     known = ("", *schema.label_names)
-    if not all(isinstance(cell, str) for cell in (text, *cells)) or not (text and cells[0] and cells[1]):
+    if not all(isinstance(cell, str) and cell for cell in (text, cells[0])) or not cells[1]:
         raise InputError(f"expected text, target and stance in {path} line {number}, found none; mend the row")
     if unknown := [cell for cell in cells[1:] if cell not in known]:
         raise InputError(
@@ -187,7 +188,7 @@ def score_asked(folder: Path, file: Path) -> dict[str, Any]:
     predictions = {"model": logits.argmax(axis=1)[:, None]}
     if all(each.second for each in test):
         predictions["reader"] = label_numbers(_examples([each._replace(stance=each.second) for each in test]), schema)
-    if len({each.stance for each in train}) > 1:
+    if len({each.stance for each in train}) > 1 and has_words(train):
         predictions["tfidf_logistic_regression"] = label_numbers(_examples(bags_of_words(train, test)), schema)
     sure = softmax(logits / read_temperatures(folder).get(TARGET, 1.0)).max(axis=1)
     return {
@@ -208,6 +209,11 @@ def _scored(
         spread = intervals(resampled(counts, weights, schema))
         systems[name] = {"scores": evaluate_counts(counts, schema), "intervals": spread}
     return systems
+
+
+def has_words(asked: Sequence[Asked]) -> bool:
+    """Whether a sentence and a target have a word of two letters: bags of words hold no shorter ones."""
+    return all(any(re.search(r"\w\w", getattr(each, name)) for each in asked) for name in ("text", "target"))
 
 
 def bags_of_words(train: Sequence[Asked], test: Sequence[Asked]) -> list[Asked]:

@@ -13,8 +13,13 @@ from safetensors.torch import load_file
 from scipy.special import softmax
 
 from train.biases import BIAS, add_biases, fit_biases, rebias
+from train.config import FinetuneConfig
 from train.data import Example
+from train.export import export
+from train.finetune import finetune
+from train.provenance import begun_with
 from wijha import Classifier, InputError
+from wijha.files import file_sha256
 from wijha.schema import Schema
 
 
@@ -75,12 +80,50 @@ def test_nothing_but_the_biases_moves(model: Path, tmp_path: Path) -> None:
 
 def test_the_run_is_a_whole_model_again(model: Path, data: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(model, tmp_path / "run" / "model"))
-    (folder / "evaluation-validation.json").write_text("{}", encoding="utf-8")  # of the model that it was
+    for name in ("evaluation-validation.json", "robustness.json", "archive.jsonl"):  # of the model that it was
+        (folder / name).write_text("{}", encoding="utf-8")
     assert rebias(folder, data).shape == (4, 4)
     run = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["run"]
-    assert run["config"]["biases"] == str(data)
+    assert run["config"]["biases"] == str(data) and run["biases"] == {str(data): file_sha256(data)}
+    assert begun_with(run)["biases"] == run["biases"]  # a release notes them too
     assert {path.name for path in folder.iterdir()} == {path.name for path in model.iterdir()}
     assert Classifier.load(folder).classify("جملة")[0].labels
+
+
+def test_a_file_without_development_sentences_is_refused(
+    model: Path, rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    folder, learned = Path(shutil.copytree(model, tmp_path / "model")), tmp_path / "learned.jsonl"
+    learned.write_text("".join(json.dumps(row | {"split": "train"}) + "\n" for row in rows), encoding="utf-8")
+    with pytest.raises(InputError, match=f"expected development sentences in {learned}, found none; add some"):
+        rebias(folder, learned)
+    assert all(path.read_bytes() == (model / path.name).read_bytes() for path in folder.iterdir())
+
+
+def test_an_exported_model_is_to_be_exported_again(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("openvino", reason="openvino is not installed")
+    folder = Path(shutil.copytree(model, tmp_path / "model"))
+    export(folder, "half")
+    rebias(folder, data)
+    assert capsys.readouterr().out.endswith(f"is gone; export it again: python -m train.export {folder}\n")
+    assert {path.name for path in folder.iterdir()} == {path.name for path in model.iterdir()}
+    assert Classifier.load(folder).runtime_name == "torch cpu"
+    rebias(folder, data)
+    assert "export it again" not in capsys.readouterr().out
+
+
+def test_the_run_is_not_finished_anew_over_them(
+    model: Path, data: Path, settings: dict[str, object], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(model, tmp_path / "run" / "model"))
+    rebias(folder, data)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(InputError, match=r"found those of train\.biases; release it as it is with python -m train"):
+        finetune(FinetuneConfig(**settings, output=folder.parent))  # type: ignore[arg-type]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in folder.parent.iterdir()] == ["model"]
 
 
 def test_two_models_and_an_unfinished_run_are_refused(model: Path, data: Path, tmp_path: Path) -> None:

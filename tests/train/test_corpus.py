@@ -326,6 +326,10 @@ def test_agreement_refuses_what_it_cannot_compare(tmp_path: Path) -> None:
         compare_files(first, lines(tmp_path / "b.jsonl", [{**one, "id": "r2"}]), OTHER, None)
     with pytest.raises(InputError, match=r"expected each id once in .*, found r1 again"):
         compare_files(first, lines(tmp_path / "d.jsonl", [one, one]), OTHER, None)
+    (tmp_path / "link.jsonl").symlink_to(first)
+    with pytest.raises(InputError, match=r"expected another --output than .*link\.jsonl, which is one of the two"):
+        compare_files(lines(tmp_path / "e.jsonl", [one]), first, OTHER, tmp_path / "link.jsonl")
+    assert first.read_text(encoding="utf-8")
 
 
 OTHER_ROWS = [

@@ -104,7 +104,8 @@ def test_readers_are_scored_beside_the_model(
         ("one.jsonl", {"id": "r1"}, "expected each id once in .*one.jsonl, found r1 again in line 60"),
         ("one.jsonl", {"id": "other"}, "found 1 without, r0 the first; label them"),
         ("one.jsonl", {"jerusalem_status": "pro"}, "as jerusalem_status in .*one.jsonl line 60, got 'pro'"),
-        ("model.jsonl", {}, "--readers files of different names, none of them model"),
+        ("model.jsonl", {}, "--readers files of different names, none of them model, "),
+        ("keyword_rules.jsonl", {}, "none of them model, tfidf_logistic_regression, keyword_rules, found others"),
     ],
 )
 def test_a_reading_that_does_not_fit_is_refused(
@@ -137,6 +138,21 @@ def test_the_real_news_has_readers_as_long_as_it_is_the_same(
     note = "without readers: expected a label of every topic for all 60 sentences"
     assert (note in capsys.readouterr().out) != fits
     assert "reader_1" not in evaluate_model(folder, None, blind=True)["systems"]
+
+
+def test_other_sentences_have_no_readers_and_no_word_of_them(
+    folder: Path,
+    rows: list[dict[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(evaluation, "READINGS", tmp_path / "readings")
+    reading(tmp_path / "readings" / "reader_1.jsonl", rows)
+    own = tmp_path / "validation.jsonl"  # called as the real news is
+    own.write_text("".join(json.dumps(row | {"id": ""}) + "\n" for row in rows), encoding="utf-8")
+    assert "reader_1" not in evaluate_model(folder, own)["systems"]
+    assert "without readers" not in capsys.readouterr().out
 
 
 def test_of_data_that_is_partly_here_the_rest_is_scored_without_baselines(

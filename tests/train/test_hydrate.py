@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from train.held_out import learned_keys
 from train.hydrate import hydrate
 from wijha import InputError
 from wijha.text import key
@@ -93,6 +94,26 @@ def test_from_clones_of_other_formats(tmp_path: Path, labels: Path, name: str, c
     (tmp_path / "clone" / "deep" / name).write_text(content, encoding="utf-8")
     assert hydrate(tmp_path / "clone", {labels: tmp_path / "out.local.jsonl"}) >= 1
     assert WANTED[1] in _texts(tmp_path / "out.local.jsonl").values()
+
+
+def test_a_file_of_which_nothing_is_found_is_named_and_leaves_what_there_was(tmp_path: Path, labels: Path) -> None:
+    (tmp_path / "d.txt").write_text(ARTICLE, encoding="utf-8")
+    (tmp_path / "targets.jsonl").write_text(json.dumps({"key": key(WANTED[2]), "id": "t0"}) + "\n", encoding="utf-8")
+    older = tmp_path / "t.local.jsonl"
+    older.write_text("older", encoding="utf-8")
+    with pytest.raises(InputError, match=f"expected sentences of {tmp_path}/targets.jsonl in {tmp_path}, found none"):
+        hydrate(tmp_path, {tmp_path / "targets.jsonl": older, labels: tmp_path / "a.local.jsonl"})
+    assert older.read_text(encoding="utf-8") == "older"
+    assert _texts(tmp_path / "a.local.jsonl") == {"a0": WANTED[0], "a1": WANTED[1]}
+
+
+def test_a_row_without_a_key_is_named(tmp_path: Path, labels: Path) -> None:
+    with open(labels, "a", encoding="utf-8") as file:
+        file.write('{"id": "a3"}\n')
+    with pytest.raises(InputError, match=f"expected a key in {labels} line 4, found none"):
+        hydrate(tmp_path, {labels: tmp_path / "out.local.jsonl"})
+    with pytest.raises(InputError, match=f"expected a key in {labels} line 4, found none"):
+        learned_keys(labels)
 
 
 def test_nothing_there(tmp_path: Path, labels: Path) -> None:

@@ -23,7 +23,7 @@ from train.data import SPLITS, UNLABELLED, encode, load_examples, split_of_row
 from train.export import Gate, alone, gate_examples, gate_pairs
 from train.finetune import finetune
 from train.model import build_classifier, load_tokenizer
-from train.targets import RESULT, calibrate_asked, load_asked, main, topics_asked, with_asked, with_place
+from train.targets import RESULT, calibrate_asked, load_asked, main, score_asked, topics_asked, with_asked, with_place
 from train.tokenizer import SPECIAL
 from wijha import Classifier, InputError, Schema
 from wijha.classifier import read_schema
@@ -219,6 +219,14 @@ def test_pairs_that_are_held_out_are_scored(
     assert "## Asked for any target\n" in (model / "README.md").read_text(encoding="utf-8")
 
 
+def test_without_a_word_of_two_letters_there_is_no_bag_of_words(model: Path, pairs: Path, tmp_path: Path) -> None:
+    letters, file = dict(zip(STANCES, "هوطق", strict=True)), tmp_path / "letters.jsonl"
+    rows = [json.loads(line) for line in pairs.read_text(encoding="utf-8").splitlines()]
+    short = [row | {"target": letters[row["target"]]} for row in rows]
+    file.write_text("".join(json.dumps(row) + "\n" for row in short), encoding="utf-8")
+    assert list(score_asked(model, file)["systems"]) == ["model", "reader"]
+
+
 def test_labels_get_a_place_for_the_target(config: FinetuneConfig, data: Path, pairs: Path) -> None:
     schema, tokenizer = Schema.from_yaml(config.schema), load_tokenizer(config)
     examples, asked = load_examples(data, schema)[:5], load_asked(pairs, schema, "test")
@@ -268,6 +276,7 @@ def test_a_classifier_becomes_one_that_can_be_asked_and_back(config: FinetuneCon
     ("row", "message"),
     [
         ({"text": "نص", "target": "هدف", "stance": "pro"}, "as stance in .* line 1, got 'pro'; mend the row"),
+        ({"text": "نص", "target": "هدف", "stance": "favor", "second": 3}, "as stance in .* line 1, got 3; mend"),
         ({"text": "نص", "target": " ", "stance": "favor"}, "expected text, target and stance in .* line 1, found none"),
         ({"text": "نص", "target": "هدف", "stance": "favor", "split": "dev"}, "as split of t-1, got 'dev'; mend"),
         (None, "expected stances towards targets in .*, found no such file; see data/README.md"),

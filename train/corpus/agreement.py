@@ -77,8 +77,10 @@ def compare_files(
     """Print the agreement of two annotators' files, matched by id; their disagreements go to `output`. A topic that one
     of them left open in a row is passed over there, or is absent beside another label where `missing_is_absent`.
 
-    Raises InputError when the files share no id.
+    Raises InputError when the files share no id, and when `output` is one of them.
     """
+    if output and output.resolve() in (first.resolve(), second.resolve()):
+        raise InputError(f"expected another --output than {output}, which is one of the two files; name another")
     one, other = (_by_id(path, schema, missing_is_absent) for path in (first, second))
     if not (both := [name for name in one if name in other]):
         raise InputError(f"expected rows with the same ids in {first} and {second}, found none; check the id columns")
