@@ -91,7 +91,8 @@ Fine-tuned from `{encoder}` on {train:,} sentences ({development:,} for developm
 story) with the settings in `metrics.json`, seed {seed}, on {machine}.{taught}{averaged} {data} Intervals are
 95 % percentile bootstrap over stories.
 
-Temperatures fitted on the development split{unfitted}: {temperatures}.
+Temperatures fitted on the development split, where a topic is there or seen, so that stances are no surer than they are
+right (over all labels, most of them `absent`, the error may rise){unfitted}: {temperatures}.
 
 ## Limits
 
@@ -112,7 +113,8 @@ _OURS = {str(WRITTEN), str(HYDRATED), str(TARGETS_HYDRATED)}
 _OUR_DATA = """Language models
 labelled the sentences under data/GUIDELINES.md, and wrote those of data/written.jsonl; see data/README.md for what that
 means. The written ones, in every split, are easier than news. Recipes and models were chosen by the development split
-and at times by the validation news and the test split (NOTES.md), so these figures are somewhat too good."""
+and at times by the validation news and the test split (NOTES.md), so these figures are somewhat too good. README.md tells
+the stages of the models that ship."""
 
 
 def write_card(folder: Path) -> None:
@@ -142,7 +144,7 @@ def write_card(folder: Path) -> None:
         averaged=f" Its weights are the mean of {len(runs)} runs' (`train.average`)." if runs else "",
         taught=" Beside the labels it learned what other models say (`train.distill`)." if "distilled" in run else "",
         data=_OUR_DATA if ours else f"The sentences are those of {', '.join(run['data'])}.",
-        rare="`against` is rare in real news and least reliable. " if ours else "",
+        rare="`against` is rare in real news; it and `neutral` are less reliable than `favor`. " if ours else "",
         encoder=run["config"]["encoder"],
         seed=run["config"]["seed"],
         machine=run["machine"],

@@ -100,7 +100,7 @@ def remarks(result: dict[str, Any]) -> list[str]:
         rows = f"rows right by McNemar's test, two-sided, {p_value(minus['mcnemar_p'])}"
         lines.append(f"model - {name}: {', '.join(gains)}, {rows}")
     whole = result["systems"]["model"]["stories_right"]
-    lines.append(f"{whole:.1%} of the stories are right in every sentence (of contrast pairs: in both)")
+    lines.append(f"in {whole:.1%} of the stories every sentence is right (of contrast pairs: both)")
     if "computed_by" in result:  # older results do not say
         lines.append(f"computed by {result['computed_by']}")
     sure = result["confidence"]
@@ -110,10 +110,8 @@ def remarks(result: dict[str, Any]) -> list[str]:
             lines.append(f"calibration error (ECE) {where} {before:.3f} before, {after:.3f} after temperatures")
     for row in sure["abstaining_rows"]:
         if row.get("accuracy") is not None:  # older ones chose their thresholds on the very rows
-            kept = f"{row['coverage']:.1%} of the rows have no score below {row['threshold']:.3f}"
-            right = (
-                f"{row['accuracy']:.1%} of those are right ({row['right']:.0%} on {sure['chosen_on']}, which chose it)"
-            )
+            kept = f"no score below {row['threshold']:.3f}: {row['coverage']:.1%} of the rows"
+            right = f"{row['accuracy']:.1%} of them right (set for {row['right']:.0%} on {sure['chosen_on']})"
             lines.append(f"{kept}, {right}")
     return lines
 
