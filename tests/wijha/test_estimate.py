@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -364,6 +365,41 @@ def test_the_table_does_not_replace_the_labels(
         assert main(["estimate", str(tmp_path / "sample.csv"), str(tmp_path / name)]) == 2
         assert "expected another file for the table than" in capsys.readouterr().err
         assert (tmp_path / name).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"source": []},
+        {"labels": []},
+        {"labels": ["absent", "favor"]},
+        {"labels": ["absent", "neutral", "favor", "against", "against"]},
+        {"labels": ["absent", "neutral", "favor", "against", 5]},
+        {"stratum": {"sentences": "5"}},
+        {"stratum": {"said": ["peace", "zones"]}},
+        {"stratum": {"said": {"peace": {"favor": 1.5}, "zones": {}}}},
+        {"stratum": {"said": {"peace": {"": 5}, "zones": {}}}},
+        {"sentence": {"said": {"peace": "foo", "zones": ""}}},
+        {"sentence": {"said": {"peace": "favor"}}},
+        {"sentence": {"stratum": 99}},
+        {"sentence": {"stratum": 0.5}},
+        {"strata": [{"name": "all", "sentences": 5, "said": {}}], "drawn": {}},
+    ],
+)
+def test_a_design_that_was_spoiled_is_another_file(archive: Path, tmp_path: Path, change: dict[str, Any]) -> None:
+    draw(archive, tmp_path / "sample.csv", 30)
+    design = json.loads((tmp_path / "sample.design.json").read_text(encoding="utf-8"))
+    design["strata"][0] |= change.pop("stratum", {})
+    design["drawn"]["s0001"] |= change.pop("sentence", {})
+    (tmp_path / "spoiled.json").write_text(json.dumps(design | change), encoding="utf-8")
+    with pytest.raises(InputError, match=r"expected the design of a sample at .*spoiled.json, got another file; pass"):
+        Design.read(tmp_path / "spoiled.json")
+
+
+@pytest.mark.parametrize("sample", [".", "/"])
+def test_a_sample_without_a_name_is_one_sentence(sample: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["estimate", sample]) == 2
+    assert f"expected a sample, a file of labelled sentences, got {sample}; name it" in capsys.readouterr().err
 
 
 def test_without_a_design_the_option_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
