@@ -107,11 +107,11 @@ def draw(
         Drawn(key(text), place, dict(zip(archive.chosen, said, strict=True))) for text, place, (*said, _) in chosen
     ]
     wanted = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(selection).items()}
-    made_with = Receipt.read(Places(source)).made_with
+    receipt = Receipt.read(Places(source))
     of = {
         "archive": source.resolve().name,
-        "model": made_with.get("model"),
-        "towards": made_with.get("options", {}).get("towards"),
+        "model": receipt.made_with.get("model"),
+        "towards": receipt.options.get("towards"),
         **wanted,
         "seed": seed,
     }
