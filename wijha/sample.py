@@ -107,7 +107,7 @@ def draw(
         Drawn(key(text), place, dict(zip(archive.chosen, said, strict=True))) for text, place, (*said, _) in chosen
     ]
     wanted = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(selection).items()}
-    receipt = Receipt.read(Places(source))
+    receipt = _receipt(source)
     of = {
         "archive": source.resolve().name,
         "model": receipt.made_with.get("model"),
@@ -119,6 +119,12 @@ def draw(
     write_json(design_path(target), asdict(design))
     _write(target, [{"id": name, "text": text, **dict.fromkeys(archive.chosen)} for name, text in texts.items()])
     return design
+
+
+def _receipt(source: Path) -> Receipt:
+    """What the job noted that wrote the archive: beside the file or folder itself, else beside a link to it."""
+    noted = Receipt.read(Places(source.resolve()))
+    return noted if noted.made_with else Receipt.read(Places(source))
 
 
 def _check_target(target: Path, source: Path) -> None:

@@ -334,6 +334,12 @@ def test_the_design_tells_the_model_of_the_receipt(archive: Path, tmp_path: Path
     receipt = {"made_with": {"model": "0af"}, "outputs": {}}
     (tmp_path / "archive.parquet.receipt.json").write_text(json.dumps(receipt))
     assert draw(copy, tmp_path / "with.csv", 100).source["model"] == "0af"
+    (tmp_path / "link.parquet").symlink_to(copy)
+    for place in (copy, tmp_path / "link.parquet"):  # a job whose OUT is a link notes it beside that
+        (lies,) = tmp_path.glob("*.receipt.json")
+        lies.rename(f"{place}.receipt.json")
+        source = draw(tmp_path / "link.parquet", tmp_path / f"of-{place.stem}.csv", 100).source
+        assert (source["archive"], source["model"]) == ("archive.parquet", "0af")
     (tmp_path / "archive.parquet.receipt.json").write_text(json.dumps({"made_with": {"options": [1]}, "outputs": {}}))
     source = draw(copy, tmp_path / "spoiled.csv", 100).source
     assert source["model"] is source["towards"] is None
