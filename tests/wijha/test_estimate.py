@@ -260,9 +260,21 @@ def test_labels_are_not_written_over(archive: Path, tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(InputError, match=r"expected no file at .*sample.csv yet, found one, perhaps with labels; name"):
         draw(archive, tmp_path / "sample.csv", 40)
-    with pytest.raises(InputError, match=r"expected no file at .*sample.design.json yet"):
-        draw(archive, tmp_path / "sample.jsonl", 40)
+    with pytest.raises(InputError, match=r"expected no file at .*sample.csv yet"):
+        draw(archive, tmp_path / "sample.jsonl", 40)  # whose design would replace that of the labels
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_design_alone_holds_no_labels(archive: Path, tmp_path: Path) -> None:
+    own, sample = Path(shutil.copy(archive, tmp_path / "sample.parquet")), tmp_path / "sample.csv"
+    draw(own, sample, 30)
+    sample.unlink()  # as after a kill between the two
+    design = draw(own, sample, 100)
+    assert len(design.drawn) == 100 == len(list(read_rows(sample)))
+    assert Design.read(tmp_path / "sample.design.json") == design
+    sample.unlink()
+    with pytest.raises(InputError, match=r"expected no file at .*sample.parquet yet"):
+        draw(own, own, 30)
 
 
 @pytest.mark.parametrize(
