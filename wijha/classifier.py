@@ -149,6 +149,11 @@ class Classifier:
         """What computes, in the order of the readers."""
         return ", then ".join(reader.runtime.name for reader in self.readers)
 
+    @property
+    def longest(self) -> int:
+        """How many tokens the model that reads first reads of a text, beside those of a target."""
+        return self.readers[0].longest - len(self._behind)
+
     @overload
     def classify(self, texts: str | list[str]) -> list[Prediction]: ...
     @overload

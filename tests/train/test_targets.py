@@ -186,6 +186,10 @@ def test_files_are_classified_towards_a_target(
     assert wijha([*job, "--towards", "الهدنة", "--resume"]) == 0
     again = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {row["target_stance"] for row in again} == {"favor"}
+    (tmp_path / "in.txt").write_text(f"{LONG}\n{rows[0]['text']}\n", encoding="utf-8")
+    assert wijha([*job, "--towards", "الحرب", "--restart"]) == 0
+    told = "1 texts are longer than the model reads (62 tokens); --articles splits them\n"  # 2 more: the target
+    assert capsys.readouterr().out.endswith(told)
     assert wijha(["info", "--model", str(model)]) == 0
     assert "stance towards any target: wijha predict --towards TARGET" in capsys.readouterr().out
 
