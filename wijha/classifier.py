@@ -130,7 +130,7 @@ class Classifier:
         """A classifier whose one topic, `target`, is the stance towards any thing that one can be for or against, named
         in a few Arabic words: "رفع العقوبات عن سورية". The deeper of two models alone reads each text.
 
-        Raises InputError for a model that was not trained for it, and for a target that is empty or too long.
+        Raises InputError for a model that was not trained for it, and for a target that is empty, too long or unknown.
         """
         reader, known = self.readers[-1], read_schema(self.folder)
         if not self.can_be_asked:
