@@ -198,9 +198,10 @@ class ArchiveRows:
 
 
 def _topics(columns: list[str], schema: Schema) -> list[str]:
-    """The topics that the model wrote: those of its schema and the target that it was asked for, else those with a
-    score beside the stance, where there are any; a stance of one's own is none."""
+    """The topics that the model wrote: those of its schema and, with its score, the target that it was asked for, else
+    those with a score beside the stance, where there are any; a stance of one's own is none."""
     found = [name.removesuffix(_STANCE) for name in columns if name.endswith(_STANCE)]
+    scored = [topic for topic in found if topic + _SCORE in columns]
     if schema.topics:
-        return [topic for topic in found if topic in (*schema.topic_names, TARGET)]
-    return [topic for topic in found if topic + _SCORE in columns] or found
+        return [topic for topic in found if topic in schema.topic_names or (topic == TARGET and topic in scored)]
+    return scored or found

@@ -130,7 +130,7 @@ class Classifier:
         """A classifier whose one topic, `target`, is the stance towards any thing that one can be for or against, named
         in a few Arabic words: "رفع العقوبات عن سورية". The deeper of two models alone reads each text.
 
-        Raises InputError for a model that was not trained for it, and for a target that is empty or too long.
+        Raises InputError for a model that was not trained for it, and for a target that is empty, too long or unknown.
         """
         reader, known = self.readers[-1], read_schema(self.folder)
         if not self.can_be_asked:
@@ -148,6 +148,11 @@ class Classifier:
     def runtime_name(self) -> str:
         """What computes, in the order of the readers."""
         return ", then ".join(reader.runtime.name for reader in self.readers)
+
+    @property
+    def longest(self) -> int:
+        """How many tokens the model that reads first reads of a text, beside those of a target."""
+        return self.readers[0].longest - len(self._behind)
 
     @overload
     def classify(self, texts: str | list[str]) -> list[Prediction]: ...

@@ -195,7 +195,7 @@ def _predict(arguments: argparse.Namespace) -> None:
         print(f"{counts.spanning:,} rows reach over {more}; check the quotes")
     if counts.cut:
         advice = "" if options.articles else "; --articles splits them"
-        print(f"{counts.cut:,} texts are longer than the model reads ({classifier.readers[0].longest} tokens){advice}")
+        print(f"{counts.cut:,} texts are longer than the model reads ({classifier.longest} tokens){advice}")
 
 
 def _paired(arguments: argparse.Namespace) -> tuple[list[Pair], Places]:

@@ -27,6 +27,11 @@ class Stratum:
     said: dict[str, dict[str, int]]
     """Topic -> label -> how many of them the model gave it."""
 
+    def fits(self, labels: set[str]) -> bool:
+        """Whether its numbers are whole, and are of these labels."""
+        numbers = [self.sentences, *(number for counts in self.said.values() for number in counts.values())]
+        return all(isinstance(number, int) for number in numbers) and all(map(labels.issuperset, self.said.values()))
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -38,6 +43,11 @@ class Drawn:
     """Number of its stratum."""
     said: dict[str, str]
     """Topic -> label that the model gave it; "" where it was not asked."""
+
+    def fits(self, labels: set[str], strata: int) -> bool:
+        """Whether it is of one of so many strata, and what the model gave it is of these labels."""
+        known = isinstance(self.stratum, int) and 0 <= self.stratum < strata
+        return known and labels.issuperset(filter(None, self.said.values()))
 
 
 @dataclass(frozen=True)
@@ -65,24 +75,41 @@ class Design:
 
     @classmethod
     def read(cls, path: Path) -> Design:
-        """Raises InputError when there is none at `path`."""
+        """Raises InputError when there is none at `path`, or one whose parts do not fit."""
         advice = "pass what `wijha sample` wrote beside the sample as --design FILE"
         try:
             raw = read_json(path)
             strata = [Stratum(**stratum) for stratum in raw["strata"]]
             drawn = {name: Drawn(**entry) for name, entry in raw["drawn"].items()}
-            topics = {frozenset(stratum.said) for stratum in strata} | {frozenset(each.said) for each in drawn.values()}
-            if len(topics) != 1 or not all(0 <= entry.stratum < len(strata) for entry in drawn.values()):
+            design = cls(raw["source"], raw["labels"], strata, drawn)
+            if not design._fits():
                 raise ValueError
-            return cls(raw["source"], raw["labels"], strata, drawn)
+            return design
         except OSError as error:
             raise InputError(f"expected the design of a sample at {path}, found no such file; {advice}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"expected the design of a sample at {path}, got another file; {advice}") from error
 
+    def _fits(self) -> bool:
+        """Whether the parts are such as `wijha sample` writes, all of the same topics and labels."""
+        labels, drawn = set(self.labels), self.drawn.values()
+        topics = {frozenset(each.said) for each in self.strata} | {frozenset(each.said) for each in drawn}
+        return (
+            isinstance(self.source, dict)
+            and isinstance(self.labels, list)
+            and all(isinstance(label, str) for label in self.labels)
+            and len(labels) == len(self.labels) > 1
+            and len(topics) == 1
+            and all(topics)
+            and all(stratum.fits(labels) for stratum in self.strata)
+            and all(each.fits(labels, len(self.strata)) for each in drawn)
+        )
+
 
 def design_path(sample: Path) -> Path:
-    """Where the design of a sample lies."""
+    """Where the design of a sample lies. Raises InputError for a path without a name, such as `.`."""
+    if not sample.name:
+        raise InputError(f"expected a sample, a file of labelled sentences, got {sample}; name it")
     return sample.with_name(f"{sample.stem}.design.json")
 
 

@@ -66,12 +66,16 @@ class Reader:
     def target_ids(self, target: str) -> list[int]:
         """What the model reads of a target behind a text: token ids and a [SEP].
 
-        Raises InputError for a target that is empty, is longer than a fourth of what the model reads, or is no text.
+        Raises InputError for a target that is empty, is longer than a fourth of what the model reads, is no text, or
+        has nothing but special tokens and signs that the model does not know.
         """
         most = self.longest // TARGET_SHARE
         ids = self._encoder.ids([target])[0][1:] if isinstance(target, str) and _whole(target) else []
-        if not 1 < len(ids) <= most:
-            raise InputError(f"expected a target of 1 to {most - 1} tokens, got {target!r}; name it in a few words")
+        if len(ids) > most or not self._encoder.known(ids):
+            raise InputError(
+                f"expected a target of 1 to {most - 1} tokens, known words among them, got {target!r}; "
+                "name it in a few words"
+            )
         return ids
 
     def logits(self, ids: Sequence[Sequence[int]]) -> np.ndarray:

@@ -27,7 +27,7 @@ from wijha.paths import Places
 from wijha.receipt import Receipt
 from wijha.schema import Schema
 from wijha.text import key
-from wijha.writing import Row, encode, target_suffix
+from wijha.writing import TARGETS, Row, encode, target_suffix
 
 _ROWS, _SEED = 400, 13
 _MOST = 1_000_000  # what DuckDB keeps of a group
@@ -89,7 +89,7 @@ def draw(
     `target`, with empty columns for their labels, and their design beside it.
 
     Raises InputError where `source` is no classified archive, no row of it is selected, or there is a file at `target`
-    already, which may hold labels.
+    already, which may hold labels, or a sample of that name in another format, whose design would be replaced.
     """
     _check_target(target, source)
     selection = selection or Selection()
@@ -107,11 +107,11 @@ def draw(
         Drawn(key(text), place, dict(zip(archive.chosen, said, strict=True))) for text, place, (*said, _) in chosen
     ]
     wanted = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(selection).items()}
-    made_with = Receipt.read(Places(source)).made_with
+    receipt = _receipt(source)
     of = {
         "archive": source.resolve().name,
-        "model": made_with.get("model"),
-        "towards": made_with.get("options", {}).get("towards"),
+        "model": receipt.made_with.get("model"),
+        "towards": receipt.options.get("towards"),
         **wanted,
         "seed": seed,
     }
@@ -121,9 +121,18 @@ def draw(
     return design
 
 
+def _receipt(source: Path) -> Receipt:
+    """What the job noted that wrote the archive: beside the file or folder itself, else beside a link to it."""
+    noted = Receipt.read(Places(source.resolve()))
+    return noted if noted.made_with else Receipt.read(Places(source))
+
+
 def _check_target(target: Path, source: Path) -> None:
     target_suffix(target)
-    for path in (target, design_path(target)):
+    samples = {target}
+    if design_path(target).exists():  # of a sample of this name in whichever format, or left alone by a kill
+        samples |= {target.with_suffix(suffix) for suffix in TARGETS} - {source}
+    for path in sorted(samples):
         if path.exists():
             raise InputError(f"expected no file at {path} yet, found one, perhaps with labels; name another")
     if source.is_dir() and source.resolve() in target.resolve().parents:

@@ -47,6 +47,10 @@ class TextEncoder:
         made = (CutIds(each.ids) if more else each.ids for each, more in zip(found, cut, strict=True))
         return [_joined(ids, behind, self.longest) for ids in made] if behind else list(made)
 
+    def known(self, ids: Sequence[int]) -> str:
+        """What token ids spell, but for special ones, that of unknown signs among them."""
+        return self._tokenizer.decode(ids, skip_special_tokens=True).strip()
+
     def _encoded(self, texts: list[str]) -> list[Encoding]:
         try:
             return self._tokenizer.encode_batch_fast(texts)

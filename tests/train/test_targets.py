@@ -128,10 +128,19 @@ def test_the_text_is_cut_not_the_target(model: Path) -> None:
     assert long[: -len(target) - 1] == reader.token_ids([LONG])[0][: reader.longest - len(target) - 1]
 
 
-@pytest.mark.parametrize("target", ["", "  ", LONG, None, "\ud800"])
+@pytest.mark.parametrize("target", ["", "  ", LONG, None, "\ud800", "[SEP]", "[MASK] [PAD]", "☃", "☃ ☃"])
 def test_a_target_is_a_few_words(model: Path, target: object) -> None:
-    with pytest.raises(InputError, match="expected a target of 1 to 15 tokens, got"):
+    with pytest.raises(InputError, match="expected a target of 1 to 15 tokens, known words among them, got"):
         Classifier.load(model).towards(target)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("target", ["☃", "[SEP]"])
+def test_what_ships_is_not_asked_for_unknown_signs_alone(target: str) -> None:
+    """Its tokenizer puts a mark of a blank before them."""
+    reader = Reader.load(ROOT / "models" / "classifier", "cpu", "torch")
+    assert reader.target_ids(f"{target} الهدنة")
+    with pytest.raises(InputError, match="known words among them, got"):
+        reader.target_ids(target)
 
 
 def test_the_gate_looks_at_the_stances_towards_targets_too(model: Path, pairs: Path, tmp_path: Path) -> None:
@@ -186,6 +195,10 @@ def test_files_are_classified_towards_a_target(
     assert wijha([*job, "--towards", "الهدنة", "--resume"]) == 0
     again = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {row["target_stance"] for row in again} == {"favor"}
+    (tmp_path / "in.txt").write_text(f"{LONG}\n{rows[0]['text']}\n", encoding="utf-8")
+    assert wijha([*job, "--towards", "الحرب", "--restart"]) == 0
+    told = "1 texts are longer than the model reads (62 tokens); --articles splits them\n"  # 2 more: the target
+    assert capsys.readouterr().out.endswith(told)
     assert wijha(["info", "--model", str(model)]) == 0
     assert "stance towards any target: wijha predict --towards TARGET" in capsys.readouterr().out
 

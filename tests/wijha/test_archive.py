@@ -504,6 +504,14 @@ def test_a_stance_of_ones_own_is_no_topic(tmp_path: Path) -> None:
     assert read_archive(tmp_path / "b.jsonl", Selection(), schema=schema).topics == ["zones"]
 
 
+def test_a_target_is_a_topic_of_the_model_only_with_its_score(tmp_path: Path) -> None:
+    schema = dataclasses.replace(USUAL, topics=(Topic("zones"),))
+    own = write(tmp_path / "own.jsonl", [{**row, "target_stance": "pro"} for row in made()])
+    assert read_archive(own, Selection(), schema=schema).topics == ["zones"]
+    asked = write(tmp_path / "asked.jsonl", [{"text": "نص", "target_stance": "favor", "target_score": 0.9}])
+    assert read_archive(asked, Selection(), schema=schema).topics == ["target"]
+
+
 def test_columns_of_other_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = {"text": "النص", "date": "Date", "outlet": "Outlet"}
     rows = [{other.get(name, name): value for name, value in row.items()} for row in made()]

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -259,9 +260,21 @@ def test_labels_are_not_written_over(archive: Path, tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(InputError, match=r"expected no file at .*sample.csv yet, found one, perhaps with labels; name"):
         draw(archive, tmp_path / "sample.csv", 40)
-    with pytest.raises(InputError, match=r"expected no file at .*sample.design.json yet"):
-        draw(archive, tmp_path / "sample.jsonl", 40)
+    with pytest.raises(InputError, match=r"expected no file at .*sample.csv yet"):
+        draw(archive, tmp_path / "sample.jsonl", 40)  # whose design would replace that of the labels
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_design_alone_holds_no_labels(archive: Path, tmp_path: Path) -> None:
+    own, sample = Path(shutil.copy(archive, tmp_path / "sample.parquet")), tmp_path / "sample.csv"
+    draw(own, sample, 30)
+    sample.unlink()  # as after a kill between the two
+    design = draw(own, sample, 100)
+    assert len(design.drawn) == 100 == len(list(read_rows(sample)))
+    assert Design.read(tmp_path / "sample.design.json") == design
+    sample.unlink()
+    with pytest.raises(InputError, match=r"expected no file at .*sample.parquet yet"):
+        draw(own, own, 30)
 
 
 @pytest.mark.parametrize(
@@ -333,6 +346,15 @@ def test_the_design_tells_the_model_of_the_receipt(archive: Path, tmp_path: Path
     receipt = {"made_with": {"model": "0af"}, "outputs": {}}
     (tmp_path / "archive.parquet.receipt.json").write_text(json.dumps(receipt))
     assert draw(copy, tmp_path / "with.csv", 100).source["model"] == "0af"
+    (tmp_path / "link.parquet").symlink_to(copy)
+    for place in (copy, tmp_path / "link.parquet"):  # a job whose OUT is a link notes it beside that
+        (lies,) = tmp_path.glob("*.receipt.json")
+        lies.rename(f"{place}.receipt.json")
+        source = draw(tmp_path / "link.parquet", tmp_path / f"of-{place.stem}.csv", 100).source
+        assert (source["archive"], source["model"]) == ("archive.parquet", "0af")
+    (tmp_path / "archive.parquet.receipt.json").write_text(json.dumps({"made_with": {"options": [1]}, "outputs": {}}))
+    source = draw(copy, tmp_path / "spoiled.csv", 100).source
+    assert source["model"] is source["towards"] is None
 
 
 @pytest.mark.parametrize("kind", ["InterruptException", "Error"])
@@ -364,6 +386,41 @@ def test_the_table_does_not_replace_the_labels(
         assert main(["estimate", str(tmp_path / "sample.csv"), str(tmp_path / name)]) == 2
         assert "expected another file for the table than" in capsys.readouterr().err
         assert (tmp_path / name).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"source": []},
+        {"labels": []},
+        {"labels": ["absent", "favor"]},
+        {"labels": ["absent", "neutral", "favor", "against", "against"]},
+        {"labels": ["absent", "neutral", "favor", "against", 5]},
+        {"stratum": {"sentences": "5"}},
+        {"stratum": {"said": ["peace", "zones"]}},
+        {"stratum": {"said": {"peace": {"favor": 1.5}, "zones": {}}}},
+        {"stratum": {"said": {"peace": {"": 5}, "zones": {}}}},
+        {"sentence": {"said": {"peace": "foo", "zones": ""}}},
+        {"sentence": {"said": {"peace": "favor"}}},
+        {"sentence": {"stratum": 99}},
+        {"sentence": {"stratum": 0.5}},
+        {"strata": [{"name": "all", "sentences": 5, "said": {}}], "drawn": {}},
+    ],
+)
+def test_a_design_that_was_spoiled_is_another_file(archive: Path, tmp_path: Path, change: dict[str, Any]) -> None:
+    draw(archive, tmp_path / "sample.csv", 30)
+    design = json.loads((tmp_path / "sample.design.json").read_text(encoding="utf-8"))
+    design["strata"][0] |= change.pop("stratum", {})
+    design["drawn"]["s0001"] |= change.pop("sentence", {})
+    (tmp_path / "spoiled.json").write_text(json.dumps(design | change), encoding="utf-8")
+    with pytest.raises(InputError, match=r"expected the design of a sample at .*spoiled.json, got another file; pass"):
+        Design.read(tmp_path / "spoiled.json")
+
+
+@pytest.mark.parametrize("sample", [".", "/"])
+def test_a_sample_without_a_name_is_one_sentence(sample: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["estimate", sample]) == 2
+    assert f"expected a sample, a file of labelled sentences, got {sample}; name it" in capsys.readouterr().err
 
 
 def test_without_a_design_the_option_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
