@@ -113,8 +113,8 @@ _OURS = {str(WRITTEN), str(HYDRATED), str(TARGETS_HYDRATED)}
 _OUR_DATA = """Language models
 labelled the sentences under data/GUIDELINES.md, and wrote those of data/written.jsonl; see data/README.md for what that
 means. The written ones, in every split, are easier than news. Recipes and models were chosen by the development split
-and at times by the validation news and the test split (NOTES.md), so these figures are somewhat too good. README.md tells
-the stages of the models that ship."""
+and at times by the validation news and the test split (NOTES.md), so these figures are somewhat too good. README.md
+tells the stages of the models that ship."""
 
 
 def write_card(folder: Path) -> None:

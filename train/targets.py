@@ -90,9 +90,10 @@ def check_targets(path: Path, schema: Schema, tokenizer: PreTrainedTokenizerBase
     encoded = tokenizer(list(named.values()), add_special_tokens=False)["input_ids"]
     most = length // TARGET_SHARE - 1
     for (place, target), ids in zip(named.items(), encoded, strict=True):
-        if len(ids) > most or set(ids) <= set(tokenizer.all_special_ids):
+        if len(ids) > most or not tokenizer.decode(ids, skip_special_tokens=True).strip():
             raise InputError(
-                f"expected a target of 1 to {most} tokens in {place}, got {target!r}; name it in a few words"
+                f"expected a target of 1 to {most} tokens, known words among them, in {place}, got {target!r}; "
+                "name it in a few words"
             )
 
 

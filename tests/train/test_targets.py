@@ -314,8 +314,8 @@ def test_what_cannot_be_learned_is_said_before_anything_else(
     for name, message in {
         "gone.jsonl": "found no such file; see data",
         "held.jsonl": "none in its training split",
-        "long.jsonl": f"expected a target of 1 to [0-9]+ tokens in .*long.jsonl line {len(rows) + 1}, got 'كلمة",
-        "empty.jsonl": f"tokens in .*empty.jsonl line {len(rows) + 1}, got 'ـــ'; name it in a few words",
+        "long.jsonl": f"target of 1 to [0-9]+ tokens, known .* in .*long.jsonl line {len(rows) + 1}, got 'كلمة",
+        "empty.jsonl": f"among them, in .*empty.jsonl line {len(rows) + 1}, got 'ـــ'; name it in a few words",
     }.items():
         with pytest.raises(InputError, match=message):
             finetune(replace(config, targets=tmp_path / name, output=tmp_path / "run"))
