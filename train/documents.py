@@ -69,7 +69,8 @@ def keep_result(model: Path) -> Path:
     both = "-pair" if FIRST in run["config"] else ""
     name = f"{Path(run['config']['output']).name}{both}-seed{run['config']['seed']}"
     path = RESULTS / f"{name}.json"
-    write_json(path, {"run": run, "sentences": real["sentences"], "systems": systems})
+    kept = {key: real.get(key) for key in ("sentences", "computed_by")}
+    write_json(path, {"run": run, **kept, "systems": systems})
     if (model / ASKED).exists():
         write_json(RESULTS / "targets" / path.name, read_json(model / ASKED))
     return path

@@ -70,33 +70,17 @@ def finetune(config: FinetuneConfig) -> Path:
     schema = Schema.from_yaml(config.schema)
     files = config.files()
     splits = split([example for path in files for example in load_examples(path, schema)], config.share)
-    if empty := [name for name in ("train", "development") if not splits[name]]:
-        raise InputError(f"expected rows of several stories in every split, got none for {', '.join(empty)}; add data")
-    if untaught := [name for name in schema.topic_names if all(row.labels[name] is None for row in splits["train"])]:
-        raise InputError(
-            f"expected labels of every topic in the training split, found none for {', '.join(untaught)}; "
-            f"add data or take the topic out of {config.schema}"
-        )
-    if config.distilled and not config.distilled.is_file():
-        raise InputError(
-            f"expected probabilities of other models in {config.distilled}, found no such file; "
-            "write it with python -m train.distill"
-        )
-    asked = load_asked(config.targets, schema, "train", config.share) if config.targets else []
-    if config.targets and not asked:
-        raise InputError(f"expected stances to learn in {config.targets}, found none in its training split; add rows")
-    if config.targets:
-        check_targets(config.targets, schema, load_tokenizer(config), config.length)
+    check_splits(config, schema, splits)
+    asked = asked_to_learn(config, schema)
     config.output.mkdir(parents=True, exist_ok=True)  # what cannot be written is said before hours of work
     print(describe_data(files, config.optional_data, splits), flush=True)
     if leaked := learned_too(splits["development"] + splits["test"], splits["train"]):
         print(f"{leaked:,} sentences to score on are trained on too: give each such pair one `story`", flush=True)
     read = inputs(config)
-    sizes = {name: len(rows) for name, rows in splits.items()}
     trained_on: dict[str, Any] = {
         "commit": commit_now(),
         "data": {str(path): read[str(path)] for path in files},
-        "sentences": sizes,
+        "sentences": {name: len(rows) for name, rows in splits.items()},
     }
     for name, path in {"distilled": config.distilled, "targets": config.targets}.items():
         if path:
@@ -121,6 +105,35 @@ def check_not_rebiased(model: Path) -> None:
             f"expected no finished run in {model}, or one with its own biases, found those of train.biases; release it "
             "as it is with python -m train.release CONFIG, or remove the folder to lose them"
         )
+
+
+def check_splits(config: FinetuneConfig, schema: Schema, splits: Mapping[str, Sequence[Example]]) -> None:
+    """Raises InputError where there is nothing to learn or to choose by, and where no model has taught."""
+    if empty := [name for name in ("train", "development") if not splits[name]]:
+        raise InputError(f"expected rows of several stories in every split, got none for {', '.join(empty)}; add data")
+    if untaught := [name for name in schema.topic_names if all(row.labels[name] is None for row in splits["train"])]:
+        raise InputError(
+            f"expected labels of every topic in the training split, found none for {', '.join(untaught)}; "
+            f"add data or take the topic out of {config.schema}"
+        )
+    if config.distilled and not config.distilled.is_file():
+        raise InputError(
+            f"expected probabilities of other models in {config.distilled}, found no such file; "
+            "write it with python -m train.distill"
+        )
+
+
+def asked_to_learn(config: FinetuneConfig, schema: Schema) -> list[Asked]:
+    """The stances of the training part of `config.targets`, none where it names no file.
+
+    Raises InputError where there are none to learn, and for a target of any part that could not be asked for.
+    """
+    if not config.targets:
+        return []
+    if not (asked := load_asked(config.targets, schema, "train", config.share)):
+        raise InputError(f"expected stances to learn in {config.targets}, found none in its training split; add rows")
+    check_targets(config.targets, schema, load_tokenizer(config), config.length)
+    return asked
 
 
 def fit(
