@@ -65,7 +65,7 @@ def estimate(arguments: argparse.Namespace) -> None:
 
 
 def _shown(value: Any) -> str:
-    return " ".join(value) if isinstance(value, list) else str(value)[:_SHOWN]
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)[:_SHOWN]
 
 
 def _unread(topic: str, design: Design, read: Mapping[str, Labels]) -> list[str]:
