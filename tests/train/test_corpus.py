@@ -241,10 +241,11 @@ def test_near_pairs_are_those_of_an_exhaustive_search() -> None:
         (earlier, later): len(sets[earlier] & sets[later]) / len(sets[earlier] | sets[later])
         for earlier, later in combinations(range(len(texts)), 2)
     }
-    for threshold in (0.5, THRESHOLD):
+    for threshold, missed in ((0.5, 0.1), (THRESHOLD, 0.0)):  # few below the usual threshold, by which hashes there are
         expected = {pair: jaccard for pair, jaccard in measured.items() if jaccard >= threshold}
-        found = list(near_pairs(texts, threshold))
-        assert 5 < len(found) < len(measured) and {(a, b): jaccard for a, b, jaccard in found} == expected
+        found = {(a, b): jaccard for a, b, jaccard in near_pairs(texts, threshold)}
+        assert 5 < len(found) < len(measured) and found.items() <= expected.items()
+        assert len(found) >= (1 - missed) * len(expected)
     assert list(near_pairs(["abc", "abc", "abd"])) == [(0, 1, 1.0)]
 
 

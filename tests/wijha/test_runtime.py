@@ -173,7 +173,7 @@ def test_a_broken_export_is_one_sentence(exported: Path, tmp_path: Path) -> None
 def test_a_runtime_that_cannot_be_had_says_what_to_run(model: Path) -> None:
     with pytest.raises(InputError, match="expected a runtime among auto, torch,"):
         Classifier.load(model, runtime="fast")
-    sentence = r"train\.export" if find_spec("openvino") else r'pip install "wijha\[cpu\]"'
+    sentence = r"train\.export" if find_spec("openvino") else r"pip install --editable '\.\[cpu\]'"
     with pytest.raises(InputError, match=sentence):
         Classifier.load(model, runtime="openvino")
 

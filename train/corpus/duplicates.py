@@ -25,7 +25,8 @@ def grams(text: str) -> set[str]:
 
 
 def near_pairs(texts: Sequence[str], threshold: float = THRESHOLD) -> Iterator[tuple[int, int, float]]:
-    """(earlier, later, Jaccard of their 5-grams) of every two texts at or above the threshold, in order."""
+    """(earlier, later, Jaccard of their 5-grams) of the pairs of texts at or above the threshold, in order, less the
+    few that MinHash misses."""
     sets = [grams(text) for text in texts]
     hashes = MinHash.generator(
         ([gram.encode() for gram in sorted(one)] for one in sets), num_perm=_BANDS * _ROWS, hashfunc=zlib.crc32
