@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ def test_steps_that_a_kill_took_back_are_drawn_once(tmp_path: Path) -> None:
     before = curves(tmp_path)
     for step, loss in ((4, 9.0), (8, 8.0), (12, 7.0)):
         draw(before, step, {"loss": loss})
+    time.sleep(1.1)  # the files' names, by which TensorBoard orders them, have whole seconds
     draw(curves(tmp_path, 8), 12, {"loss": 6.0})  # the checkpoint after step 8 was the last whole one
     assert points(tmp_path, "loss") == {4: 9.0, 8: 8.0, 12: 6.0}
 
