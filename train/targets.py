@@ -144,7 +144,8 @@ def with_asked(
     nothing, stances = UNLABELLED, numbers
     if np.ndim(rows[0]["labels"]) == 2:  # how much of each label is learned
         nothing, stances = [UNLABELLED] * len(schema.labels), np.eye(len(schema.labels))[numbers].tolist()
-    labels = [[*[nothing] * len(schema.topics), stance] for stance in stances]
+    others = [nothing] * len(schema.topics)
+    labels = [[*others, stance] for stance in stances]
     columns = {name: encoded[name] for name in ("input_ids", "attention_mask")}
     before = with_place(rows, nothing)
     return concatenate_datasets([before, Dataset.from_dict(columns | {"labels": labels}, features=before.features)])

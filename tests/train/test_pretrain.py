@@ -91,7 +91,7 @@ def test_sigterm_saves_the_running_step_and_the_same_command_goes_on(
         if len(steps) == 6:
             handler = signal.getsignal(signal.SIGTERM)
             assert callable(handler)
-            handler(signal.SIGTERM, None)  # not by the system: beside Ray, in one process, that ends the tests
+            handler(signal.SIGTERM, None)  # the system's own, after OpenVINO in one process, is a segmentation fault
 
     with monkeypatch.context() as patch, pytest.raises(SystemExit) as ended:
         patch.setattr(recipe, "update", update_then_signal)
