@@ -3,8 +3,9 @@
 Counting what a model says counts its mistakes too. The sentences of `wijha sample` tell, for each label that the model
 gives, how often it is right and what else is there; with its own counts of the whole archive that gives counts without
 its mistakes (post-stratification: Holt and Smith 1979), and its precision and recall on this archive. Intervals are
-drawn from the posterior of what the strata hold, with a prior of half a sentence for each label that the model gives,
-for a lower bound put against it, for an upper one in its favour, so that what nobody has read is left open.
+drawn from the posterior of what the strata hold, their unread sentences drawn one by one (beta-binomial), with a prior
+of half a sentence for each label that the model gives, for a lower bound put against it, for an upper one in its
+favour, so that what nobody has read is left open.
 """
 
 from __future__ import annotations
@@ -129,8 +130,8 @@ def _figures(size: np.ndarray, seen: np.ndarray, labels: list[int]) -> Row:
     prior = _PRIOR * size / np.maximum(size.sum(axis=0), 1)
     rates = np.where(sampled > 0, hits / np.maximum(sampled, 1), said)
     found, missed = _parts(hits + unread * rates[None], said)
-    found_low, missed_low = _parts(hits + unread * _drawn_rates(dice, hits, rest + prior), said)
-    found_high, missed_high = _parts(hits + unread * _drawn_rates(dice, hits + prior, rest), said)
+    found_low, missed_low = _parts(hits + _drawn_unread(dice, unread, hits, rest + prior), said)
+    found_high, missed_high = _parts(hits + _drawn_unread(dice, unread, hits + prior, rest), said)
     count = float(size[:, said].sum())
     there = _bounded(found + missed, found_low + missed_low, found_high + missed_high)
     right = _bounded(found, found_low, found_high) / count if count else None
@@ -144,10 +145,13 @@ def _figures(size: np.ndarray, seen: np.ndarray, labels: list[int]) -> Row:
     }
 
 
-def _drawn_rates(dice: np.random.Generator, hits: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """Draws of Beta(hits, rest), shape (draws, strata, labels), of which either may be 0."""
+def _drawn_unread(dice: np.random.Generator, unread: np.ndarray, hits: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """Draws of how many of the unread sentences have a label, shape (draws, strata, labels): each with a probability
+    of Beta(hits, rest), of which either may be 0. A fraction of a sentence is one as often as it says."""
     some, others = (dice.standard_gamma(each, (_DRAWS, *each.shape)) for each in (hits, rest))
-    return _share(some, others)
+    whole = np.floor(unread + dice.random((_DRAWS, *unread.shape))).astype(int)
+    drawn: np.ndarray = dice.binomial(whole, _share(some, others))
+    return drawn
 
 
 def _parts(sentences: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -153,6 +153,28 @@ def test_intervals_hold_the_true_counts_as_often_as_they_say(archive: Path, trut
     assert nearer >= 7  # of 8: than what the model says
 
 
+def test_intervals_hold_where_half_of_an_archive_is_read(tmp_path: Path) -> None:
+    dice = np.random.default_rng(3)
+    true = dice.choice(4, 600, p=(0.6, 0.1, 0.2, 0.1))
+    said = np.array([dice.choice(4, p=SAYS[label]) for label in true])
+    rows = [{"text": str(number), "peace_stance": LABELS[label]} for number, label in enumerate(said)]
+    write_rows(rows, tmp_path / "archive.parquet")
+    held = Counter[str]()
+    for seed in range(40):
+        design = draw(tmp_path / "archive.parquet", tmp_path / f"{seed}.jsonl", 300, seed)
+        drawn = read_rows(tmp_path / f"{seed}.jsonl")
+        read = {row["id"]: {"peace": LABELS[true[int(row["text"])]]} for _, row in drawn}
+        for row in estimates("peace", design, read):
+            wanted = range(1, 4) if row["label"] == PRESENT else (LABELS.index(row["label"]),)
+            there, told = np.isin(true, wanted), np.isin(said, wanted)
+            both = (there & told).sum()
+            figures = {"estimated": there.sum(), "precision": both / told.sum(), "recall": both / there.sum()}
+            for name, value in figures.items():
+                low, high = row[f"{name}_low"], row[f"{name}_high"]
+                held[f"{row['label']} {name}"] += low <= round(float(value), 3) <= high
+    assert min(held.values()) >= 35, held
+
+
 def test_what_is_read_from_the_top_is_a_sample_too(archive: Path, truth: Truth, tmp_path: Path) -> None:
     design = draw(archive, tmp_path / "sample.jsonl", 400)
     read = labelled(tmp_path / "sample.jsonl", truth)
