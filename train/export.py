@@ -33,7 +33,7 @@ from train.scores import cell_counts, evaluate_counts
 from train.targets import Asked, asked_logits, load_asked
 from wijha.classifier import Classifier, read_schema, read_temperatures
 from wijha.errors import InputError
-from wijha.extras import need
+from wijha.extras import need, untold
 from wijha.files import file_sha256, write_json
 from wijha.golden import seal
 from wijha.manifest import MANIFEST
@@ -166,7 +166,8 @@ def write_int8(folder: Path, texts: Sequence[str]) -> bool:
     """
     os.environ.setdefault("NNCF_LOG_LEVEL", "ERROR")
     try:
-        import nncf
+        with untold():
+            import nncf
     except ModuleNotFoundError:
         return False
     nncf.set_log_level(logging.ERROR)

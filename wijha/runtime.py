@@ -204,7 +204,7 @@ class TorchRuntime:
 def read_graph(folder: Path, name: str) -> Any:
     """The OpenVINO model MODEL/openvino/NAME.xml. That in half precision has its weights in model.safetensors, which
     come before the few bytes of NAME.bin where its offsets count from: no weight is kept twice."""
-    openvino = import_module("openvino")
+    openvino = need("openvino", "cpu")
     graph = folder / "openvino" / f"{name}.xml"
     if name == "int8":
         return openvino.Core().read_model(graph)
@@ -223,7 +223,7 @@ class OpenVinoRuntime:
     step, tokens = 4, 2_048
 
     def __init__(self, folder: Path, precision: str) -> None:
-        openvino = import_module("openvino")
+        openvino = need("openvino", "cpu")
         self.name, self.workers = f"openvino {precision}", threads()
         self.tolerance = _TOLERANCES[precision]
         config = read_json(folder / "config.json")

@@ -192,6 +192,19 @@ def test_the_exported_runtime_imports_neither_torch_nor_transformers(exported: P
     assert done.stdout.strip().endswith("[]") and done.stdout.startswith("openvino"), done.stderr
 
 
+def test_a_load_tells_nobody(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenVINO's own telemetry would begin a thread and keep an identity in the home folder."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("CI", raising=False)
+    done = _python(
+        "import sys, threading; from wijha import Classifier; c = Classifier.load(sys.argv[1], runtime='openvino')\n"
+        "print(len(c.classify('نص')), threading.active_count(), 'openvino_telemetry' in sys.modules)",
+        str(exported),
+    )
+    assert done.stdout.split() == ["1", "1", "False"], done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_without_the_package_torch_computes_and_the_error_names_the_extra(exported: Path) -> None:
     code = (
         "import sys; sys.modules['openvino'] = None\n"
