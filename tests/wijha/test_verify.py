@@ -28,8 +28,37 @@ def test_a_copy_without_stances_is_no_output(tmp_path: Path, suffix: str, added:
     write_rows([{**row, "war_stance": "favor"} for row in ROWS], out)
     assert proved(source, out) == 2
     write_rows([{**ROWS[0], "war_stance": "favor"}, {**ROWS[1], **added}], out)
-    with pytest.raises(InputError, match=f"expected a stance in {out} row 2, found none; run wijha predict again"):
+    with pytest.raises(InputError, match=f"expected war_stance in {out} row 2, found none; run wijha predict again"):
         proved(source, out)
+    write_rows([{**row, "stance": "favor"} for row in ROWS], out)
+    with pytest.raises(InputError, match=f"expected a stance in {out} row 1, found none; run wijha predict again"):
+        proved(source, out)
+
+
+@pytest.mark.parametrize("lost", ["war_stance", "peace_stance"])
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_every_stance_is_in_every_row(tmp_path: Path, suffix: str, lost: str) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / f"out{suffix}"
+    write_rows(ROWS, source)
+    stances = {"war_stance": "favor", "war_score": 0.9, "peace_stance": "absent", "peace_score": 0.8}
+    write_rows([{**row, **stances} for row in ROWS], out)
+    assert proved(source, out) == 2
+    write_rows([{**ROWS[0], **stances}, {**ROWS[1], **stances, lost: None}], out)
+    with pytest.raises(InputError, match=f"expected {lost} in {out} row 2, found none; run wijha predict again"):
+        proved(source, out)
+    del stances[lost]  # a whole column
+    write_rows([{**row, **stances} for row in ROWS], out)
+    with pytest.raises(InputError, match=f"expected {lost} in {out} row 1, found none; run wijha predict again"):
+        proved(source, out)
+
+
+@pytest.mark.parametrize("number", [-1e-05, -1e20, -3, 1e300, -2.5])
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_numbers_as_ids_are_known_again(tmp_path: Path, suffix: str, number: float) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / f"out{suffix}"
+    write_rows([{**row, "id": number} for row in ROWS], source)
+    write_rows([{**row, "id": number, "war_stance": "favor"} for row in ROWS], out)
+    assert proved(source, out) == 2
 
 
 @pytest.mark.parametrize("own", ["war_stance", "=_stance"])
@@ -41,7 +70,7 @@ def test_a_stance_of_the_input_is_none_of_the_model(tmp_path: Path, suffix: str,
     write_rows([{**row, "peace_stance": "favor"} for row in rows], out)
     assert proved(source, out) == 2
     write_rows([{**rows[0], "peace_stance": "favor"}, rows[1]], out)
-    with pytest.raises(InputError, match=f"expected a stance in {out} row 2, found none; run wijha predict again"):
+    with pytest.raises(InputError, match=f"expected peace_stance in {out} row 2, found none; run wijha predict again"):
         proved(source, out)
 
 
