@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,12 @@ def file_state(path: Path) -> dict[str, Any]:
     with open(path, "rb") as file:
         state, digest = os.fstat(file.fileno()), hashlib.sha256(file.read(_HEAD_BYTES))
     return {"bytes": state.st_size, "changed": state.st_mtime_ns, "sha256": digest.hexdigest()}
+
+
+def time_to_touch(nanoseconds: int) -> str:
+    """The time of change in a file's state as `touch -d` takes it."""
+    seconds, rest = divmod(nanoseconds, 10**9)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
 
 
 def model_state(folder: Path) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from itertools import count
 from types import FrameType
 from typing import Any, NamedTuple
@@ -21,7 +20,7 @@ from wijha import __version__
 from wijha.chunks import Chunk, Options, chunks, look, quarantine_entry
 from wijha.classifier import Classifier, Read
 from wijha.errors import InputError
-from wijha.identity import input_states, model_state
+from wijha.identity import input_states, model_state, time_to_touch
 from wijha.joining import join
 from wijha.ledger import Entry, Ledger, UnfinishedError, writing
 from wijha.paths import Pair, Places
@@ -172,6 +171,7 @@ def _begun(
 def _finish(ledger: Ledger, plan: _Plan, places: Places) -> dict[Pair, Rows]:
     """The parts become outputs, and a receipt says so; what became of the rows of each input."""
     with writing(places.job):
+        ledger.check_held()
         join(ledger, list(plan.states), plan.kept, places)
     rows = {pair: before.rows for pair, before in plan.kept.items()} | _rows(ledger, plan.todo)
     with writing(places.receipt):
@@ -264,11 +264,9 @@ def _check_unchanged(pair: Pair, begun: States) -> None:
     except OSError:
         same = False
     if not same:
-        seconds, rest = divmod(begun[pair]["changed"], 10**9)
-        time = f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09}Z"
         raise InputError(
             f"expected inputs that stay as they are, found {pair.source} changed meanwhile; "
-            f"put it back as it was, its time too (touch -d {time}), or run again"
+            f"put it back as it was, its time too (touch -d {time_to_touch(begun[pair]['changed'])}), or run again"
         )
 
 

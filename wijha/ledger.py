@@ -13,7 +13,7 @@ import json
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Container, Iterable, Iterator
+from collections.abc import Collection, Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 
 from wijha.errors import InputError
 from wijha.files import DISK_IS_FULL, create, read_json, sync, write_json, write_text
+from wijha.identity import time_to_touch
 
 _PART = re.compile(r"\d{8,}\.(part|quarantine)(\.tmp)?")  # what `add` writes
 
@@ -117,6 +118,13 @@ class Ledger:
             return False
         return self._lock is not None and os.path.samestat(os.fstat(self._lock), found)
 
+    def check_held(self) -> None:
+        """Raises UnfinishedError where somebody removed the folder, and perhaps began another job there."""
+        if not self._held:
+            raise UnfinishedError(
+                f"expected {self.folder} as this job made it, found it removed meanwhile; run it again"
+            )
+
     def open(self, identity: dict[str, Any], resume: bool, kept: Collection[str] = ()) -> None:
         """Begin a job, or go on with an unfinished one: the chunks of each input that is as it was stay.
 
@@ -199,7 +207,8 @@ class Ledger:
         return found
 
     def add(self, entry: Entry, part: bytes, quarantined: bytes) -> None:
-        """Bring a chunk to the disk, then its line."""
+        """Bring a chunk to the disk, then its line. Raises as `check_held`."""
+        self.check_held()
         self._store(f"{entry.chunk:08}.part", part)
         self._store(f"{entry.chunk:08}.quarantine", quarantined)
         sync(self.folder)
@@ -252,12 +261,16 @@ class Ledger:
         self._lock = None
 
 
-def _other_input(was: Iterable[str], are: Iterable[str]) -> str:
-    """The first input that is new, else the first that is gone; nothing where all are as they were."""
-    if new := next((name for name in are if name not in set(was)), ""):
+def _other_input(was: Mapping[str, Mapping[str, Any]], are: Mapping[str, Mapping[str, Any]]) -> str:
+    """The first input that is new, else the first that is gone, else what is not as it was of the first."""
+    if new := next((name for name in are if name not in was), ""):
         return f"{new}, which is new"
-    gone = next((name for name in was if name not in set(are)), "")
-    return f"no {gone}" if gone else ""
+    if gone := next((name for name in was if name not in are), ""):
+        return f"no {gone}"
+    name, now = next((name, state) for name, state in are.items() if state != was[name])
+    if {**now, "changed": was[name]["changed"]} != was[name]:
+        return f"another content in {name}"
+    return f"another time of {name}, else the same (if it is, touch -d {time_to_touch(was[name]['changed'])})"
 
 
 def _of_inputs(options: Any, names: Container[str]) -> dict[str, Any]:

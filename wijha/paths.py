@@ -151,6 +151,8 @@ def _expand(source: str, out: Path) -> tuple[bool, Path, list[Path]]:
     several, root, names = _named(source, out)
     if not several:
         suffix_of(names[0])
+        if not names[0].is_file():
+            raise InputError(f"expected a file that can be read twice, got {source}; write its rows to a file first")
         return False, root, names
     files = sorted(name for name in names if _is_input(name, root, Path(os.path.abspath(out))))
     if not files and _real(root).is_relative_to(_real(out)):
@@ -232,6 +234,8 @@ def _mirrored(source: Path, root: Path, out: Path, form: str | None) -> Pair:
 
 def _check(pairs: Sequence[Pair], out: Path) -> None:
     inputs = f"{len(pairs)} inputs" if len(pairs) > 1 else "a folder or glob"
+    if pairs[0].target != out and out.is_dir() and form_of(out) in SUFFIXES:
+        raise InputError(f"expected a folder with another name than a file's as OUT, got {out}; rename it")
     if pairs[0].target != out and (out.is_file() or form_of(out) in SUFFIXES):
         raise InputError(f"expected a folder as output of {inputs}, or of an OUT that ends in /, got {out}; name one")
     sources, targets, places = {_real(pair.source) for pair in pairs}, dict[Path, Pair](), Places(out)

@@ -74,7 +74,8 @@ class Receipt:
         return noted if isinstance(noted, dict) else {}
 
     def check_targets(self, begun: Mapping[Pair, State]) -> None:
-        """Raises InputError when what stands where an output goes is not noted, or came from another file."""
+        """Raises InputError when what stands where an output goes is not noted, came from another file, or was changed
+        since, by somebody's hand perhaps."""
         for pair, state in begun.items():
             if not pair.target.exists():
                 continue
@@ -83,9 +84,13 @@ class Receipt:
                     f"expected {pair.target} to be free or named in {self.places.receipt}, found another file there; "
                     "name another OUT, or write over it with --restart"
                 )
+            if (noted := before.get("output")) and not _same(_content(file_state(pair.target)), noted):
+                raise InputError(
+                    f"expected {pair.target} as the last job left it, found it changed since; "
+                    "move it elsewhere, or write over everything with --restart"
+                )
             source = before.get("source", _source(pair))
-            content = {name: value for name, value in state.items() if name != "changed"}
-            if source != _source(pair) and not _same(content, before):
+            if source != _source(pair) and not _same(_content(state), before):
                 raise InputError(
                     f"expected {pair.target} to be free or made of {pair.source}, found it made of {source!r}; "
                     "remove it, name another OUT, or write over everything with --restart"
@@ -173,6 +178,11 @@ def _input_of(line: bytes) -> str:
 def _source(pair: Pair) -> str:
     """Where an input lies, whichever links lead there; bytes that are no text are escaped."""
     return os.fsencode(pair.source.resolve()).decode("utf-8", "backslashreplace")
+
+
+def _content(state: State) -> State:
+    """A file's state but for its time."""
+    return {name: value for name, value in state.items() if name != "changed"}
 
 
 def _same(state: State, before: State) -> bool:

@@ -134,12 +134,12 @@ def _csv(lines: list[list[Any]]) -> bytes:
 
 
 def _array(values: list[Any], wanted: pa.DataType | None) -> pa.Array:
-    """The values in one type that a .parquet file holds, which objects without a field have not."""
+    """The values in one type that a .parquet file holds, which objects without a field have not; else as text."""
     try:
         array = pa.array(values, type=wanted)
         if pa.types.is_nested(array.type):
-            _parquet(pa.table({"": array}))
-    except (pa.ArrowException, OverflowError):
+            pq.read_schema(io.BytesIO(_parquet(pa.table({"": array}))))
+    except (pa.ArrowException, OverflowError, OSError):  # the last: nested deeper than is read
         return pa.array(map(as_text, values), type=pa.string())
     return array
 

@@ -376,7 +376,11 @@ def test_outputs_never_leave_their_folder(
 def test_names_that_clash(tmp_path: Path, archive: Path, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, words = str(archive / "a.jsonl"), ["--model", str(model)]
     _write(archive / "a.txt", TEXTS)
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "folder.csv").mkdir()
     for given, sentence in (
+        ([str(tmp_path / "pipe.jsonl"), str(tmp_path / "out.jsonl")], "expected a file that can be read twice, got"),
+        ([source, str(tmp_path / "folder.csv")], "expected a folder with another name than a file's as OUT, got"),
         ([str(archive), str(tmp_path / "out")], "expected inputs of different names, a.jsonl and a.txt"),
         ([source, source], "expected an output other than the input"),
         ([source, str(archive / "2023" / "b.csv"), str(tmp_path / "out.csv")], "expected a folder as output"),

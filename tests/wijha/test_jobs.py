@@ -246,7 +246,42 @@ def test_a_job_of_other_inputs_alone_is_refused(
     assert main(words(folder, out, model, "--resume")) == 2
     assert f"expected the inputs that the job in {out}.job began with, found b.jsonl, which" in capsys.readouterr().err
     (folder / "b.jsonl").rename(folder / "a.jsonl")
+    changed, whole = os.stat(folder / "a.jsonl").st_mtime_ns, (folder / "a.jsonl").read_bytes()
+    (folder / "a.jsonl").write_bytes(whole + b"\n")
+    assert main(words(folder, out, model, "--resume")) == 2
+    assert "began with, found another content in a.jsonl; go back to them" in capsys.readouterr().err
+    (folder / "a.jsonl").write_bytes(whole)
+    assert main(words(folder, out, model, "--resume")) == 2
+    said = capsys.readouterr().err
+    assert "found another time of a.jsonl, else the same (if it is, touch -d " in said
+    subprocess.run(["touch", "-d", said.split("touch -d ")[1].split(")")[0], folder / "a.jsonl"], check=True)
+    assert os.stat(folder / "a.jsonl").st_mtime_ns == changed
     assert main(words(folder, out, model, "--resume")) == 0
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_job_whose_folder_is_taken_away_ends(
+    tmp_path: Path,
+    source: Path,
+    model: Path,
+    capsys: pytest.CaptureFixture[str],
+    before_chunk: dict[int, Callable[[], object]],
+    again: bool,
+) -> None:
+    out, other = tmp_path / "out.jsonl", tmp_path / "out.jsonl.job"
+
+    def taken() -> None:
+        shutil.rmtree(other)
+        if again:
+            other.mkdir()
+            (other / "lock").touch()
+            (other / "job.json").write_text("{}", encoding="utf-8")
+
+    before_chunk[3] = taken
+    assert main(words(source, out, model)) == 2
+    assert f"expected {other} as this job made it, found it removed meanwhile; run it" in capsys.readouterr().err
+    assert not out.exists() and other.exists() == again
+    assert not again or {path.name for path in other.iterdir()} == {"lock", "job.json"}
 
 
 @pytest.mark.parametrize("choice", ["--resume", "--restart"])

@@ -94,6 +94,26 @@ def test_only_what_is_new_or_changed_is_done(
     assert everything(out) == grown
 
 
+@pytest.mark.parametrize("more", [[], ["--resume"]])
+def test_what_somebody_changed_is_not_written_over(
+    archive: Path, tmp_path: Path, model: Path, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(words(archive, out, model)) == 0
+    (archive / "new.txt").write_text("نص\n", encoding="utf-8")
+    changed = out / "b.jsonl"
+    changed.write_bytes(changed.read_bytes() + b"\n")
+    before = everything(out)
+    assert main(words(archive, out, model, *more)) == 2
+    sentence = f"expected {changed} as the last job left it, found it changed since; move it elsewhere, or write over"
+    assert sentence in capsys.readouterr().err and everything(out) == before
+    changed.unlink()
+    assert main(words(archive, out, model, "--resume")) == 0
+    assert {path.name for path in out.iterdir()} >= {"b.jsonl", "new.jsonl"}
+    changed.write_bytes(b"")
+    assert main(words(archive, out, model, "--restart")) == 0 and changed.read_bytes()
+
+
 @pytest.mark.parametrize("spoiled", ["out/b.jsonl", "out.quarantine.jsonl", "model", "options"])
 def test_what_is_not_as_it_was_is_done_again(
     archive: Path, tmp_path: Path, model: Path, read: list[str], spoiled: str
@@ -107,6 +127,8 @@ def test_what_is_not_as_it_was_is_done_again(
         (tmp_path / "out.receipt.json").write_text(json.dumps(noted), encoding="utf-8")
     elif spoiled == "options":
         more = ["--strict"]
+    elif spoiled == "out/b.jsonl":
+        (tmp_path / spoiled).touch()
     else:
         lines = (tmp_path / spoiled).read_bytes().splitlines(keepends=True)
         (tmp_path / spoiled).write_bytes(b"".join(lines[:-1]))
@@ -201,6 +223,8 @@ def test_an_output_that_is_spoiled_while_others_are_made_is_not_vouched_for(
     with monkeypatch.context() as patch:
         patch.setattr("wijha.jobs.computed", lambda *each: (out / "b.jsonl").write_text("") or computed(*each))
         assert main(words(archive, out, model, "--resume")) == 0
+    assert main(words(archive, out, model, "--resume")) == 2
+    (out / "b.jsonl").unlink()
     read.clear()
     assert main(words(archive, out, model, "--resume")) == 0
     assert read == ["b.txt"]

@@ -344,6 +344,13 @@ def test_numbers_that_json_has_not_are_null(value: float) -> None:
     assert encode([{"n": deep}], ".jsonl").count(b"null") == 1
 
 
+@pytest.mark.parametrize("depth", [20, 60, 120])
+def test_what_a_parquet_file_cannot_be_read_with_is_text(depth: int) -> None:
+    deep = json.loads("[" * depth + "1" + "]" * depth)
+    (field,) = head(encode([{"n": deep}, {"n": None}], ".parquet"), ".parquet")
+    assert (field.type == pa.string()) == (depth > 20)
+
+
 @pytest.mark.parametrize("sign", "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 def test_a_cell_that_a_spreadsheet_would_run_is_defused(tmp_path: Path, sign: str) -> None:
     assert defuse(f"{sign}1+1") == f"'{sign}1+1" and defuse(f"{sign}5\n") == f"'{sign}5\n"
