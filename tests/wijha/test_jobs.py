@@ -29,7 +29,7 @@ import pytest
 from benchmarks.common import measured
 from wijha.chunks import Chunk, Options, chunks
 from wijha.cli import main
-from wijha.ledger import Ledger
+from wijha.ledger import Entry, Ledger
 from wijha.manifest import write_manifest
 from wijha.predict import computed
 from wijha.records import read_rows
@@ -265,21 +265,23 @@ def test_a_job_whose_folder_is_taken_away_ends(
     source: Path,
     model: Path,
     capsys: pytest.CaptureFixture[str],
-    before_chunk: dict[int, Callable[[], object]],
+    monkeypatch: pytest.MonkeyPatch,
     again: bool,
 ) -> None:
-    out, other = tmp_path / "out.jsonl", tmp_path / "out.jsonl.job"
+    out, other, add = tmp_path / "out.jsonl", tmp_path / "out.jsonl.job", Ledger.add
 
-    def taken() -> None:
-        shutil.rmtree(other)
-        if again:
-            other.mkdir()
-            (other / "lock").touch()
-            (other / "job.json").write_text("{}", encoding="utf-8")
+    def adding(ledger: Ledger, entry: Entry, *data: bytes) -> None:
+        if entry.chunk == 3:
+            shutil.rmtree(other)
+            if again:
+                other.mkdir()
+                (other / "lock").touch()
+                (other / "job.json").write_text("{}", encoding="utf-8")
+        add(ledger, entry, *data)
 
-    before_chunk[3] = taken
+    monkeypatch.setattr(Ledger, "add", adding)
     assert main(words(source, out, model)) == 2
-    assert f"expected {other} as this job made it, found it removed meanwhile; run it" in capsys.readouterr().err
+    assert f"expected {other} as this job made it, found it removed meanwhile; run it again" in capsys.readouterr().err
     assert not out.exists() and other.exists() == again
     assert not again or {path.name for path in other.iterdir()} == {"lock", "job.json"}
 
