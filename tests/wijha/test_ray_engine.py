@@ -236,10 +236,14 @@ def spark_adapter(model: Path) -> dict[str, object]:
 
 
 def test_the_spark_adapter_of_the_documentation(model: Path) -> None:
-    frames = [pa.table({"text": TEXTS}).to_pandas(), pa.table({"text": TEXTS[:1]}).to_pandas()]
-    first, second = spark_adapter(model)["classify"](iter(frames))  # type: ignore[operator]
-    assert first["text"].tolist() == TEXTS and len(second) == 1
-    assert set(first["jerusalem_status_stance"]) <= {"absent", "neutral", "favor", "against"}
+    batches = [
+        pa.record_batch({"text": TEXTS}),
+        pa.record_batch({"text": TEXTS[:1]}),
+        pa.record_batch({"text": ["a"][1:]}),
+    ]
+    classified = pa.Table.from_batches(spark_adapter(model)["classify"](iter(batches)))  # type: ignore[operator]
+    assert classified["text"].to_pylist() == [*TEXTS, TEXTS[0]]
+    assert set(classified["jerusalem_status_stance"].to_pylist()) <= {"absent", "neutral", "favor", "against"}
 
 
 @pytest.mark.skipif(find_spec("pyspark") is None or which("java") is None, reason="pyspark or Java is not installed")
@@ -248,11 +252,16 @@ def test_spark_gives_the_labels_of_the_pure_function(
 ) -> None:
     from pyspark.sql import SparkSession
 
+    classified, large = spark_adapter(model)["classified"], 1234567890123456789
+    others = [("نص", {"k": 1}, (1, None), [large, None]), ("نص آخر", {"z": 2}, (None, large), None)]
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     session = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
     try:
         rows = session.read.parquet(str(archive)).withColumnRenamed("id", "the id")  # a name that has to be quoted
-        found = {row["the id"]: row.asDict() for row in spark_adapter(model)["classified"](rows).collect()}  # type: ignore[operator]
+        found = {row["the id"]: row.asDict() for row in classified(rows).collect()}  # type: ignore[operator]
+        kinds = "text string, m map<string,int>, s struct<a:bigint,b:bigint>, l array<bigint>"
+        kept = classified(session.createDataFrame(others, kinds).coalesce(1)).collect()  # type: ignore[operator]
+        assert [(row.text, row.m, tuple(row.s), row.l) for row in kept] == others
     finally:
         session.stop()
     wanted = classify_table(ds.dataset(archive, format="parquet").to_table(), Classifier.load(model)).to_pylist()
