@@ -11,13 +11,31 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from train.command import processes
 from wijha.errors import InputError
-from wijha.files import DISK_IS_FULL, file_sha256, read_json, write_json
+from wijha.files import DISK_IS_FULL, file_sha256, locked, read_json, write_json
 
 MANIFEST = "manifest.json"
 _STATE = "trainer_state.json"
 _NAME, _PASSED_OVER = "checkpoint-", "passed-over-checkpoint-"  # and the step
 _FULL_SIGNS = (*map(os.strerror, DISK_IS_FULL), "PytorchStreamWriter failed", "file write failed", "unexpected pos")
+
+
+@contextmanager
+def alone(output: Path) -> Iterator[None]:
+    """While it lasts, no other run trains into the folder `output`. Raises InputError where one does already."""
+    if not processes().is_main_process:
+        yield
+        return
+    output.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = locked(output / "lock")
+    except BlockingIOError as error:
+        raise InputError(f"expected {output} at rest, another run trains there; wait for it") from error
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def write_manifest(checkpoint: Path) -> None:

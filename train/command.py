@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from accelerate import PartialState
 from transformers.utils import logging
@@ -37,13 +38,18 @@ def command_line(description: str | None) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
+def processes() -> PartialState:
+    """The processes of a run: this one alone, or those that torchrun began, on a CPU too."""
+    return PartialState(cpu=not torch.cuda.is_available())
+
+
 def leave_together() -> None:
     """Ends a run of several processes: the first may still be scoring, and a connection that nobody closes aborts.
 
     The caller has let go of its trainer and model. What they leave behind, in cycles, goes here and not after the
     group: DDP's part that frees the group last joins its threads with Python's lock held, which they may wait for.
     """
-    state = PartialState()
+    state = processes()
     state.wait_for_everyone()
     gc.collect()
     state.destroy_process_group()

@@ -53,7 +53,8 @@ class PretrainConfig:
     masking: tuple[float, float] = (0.3, 0.15)
     """Share of masked pieces at the first and at the last step; whole words are masked."""
     init: Path | None = None
-    """Folder `masked_lm` of an earlier run, or an encoder, to go on from, with its tokenizer; its width wins."""
+    """Folder `masked_lm` of an earlier run, or an encoder, to go on from, with its tokenizer; its width and positions
+    win."""
     svd_tokens: int = 8_000_000
     """Tokens whose co-occurrences initialise the word embeddings; 0 leaves them random."""
     compile: bool = False
@@ -70,8 +71,10 @@ class PretrainConfig:
         found += _negative(self, "warmup", "decay", "weight_decay", "svd_tokens")
         if self.hidden % 64:
             found.append(f"hidden must be a multiple of 64, got {self.hidden}")
-        if self.block > self.positions:
+        if self.block > self.positions and not self.init:
             found.append(f"block ({self.block}) must not exceed positions ({self.positions})")
+        if self.tokens < self.batch * self.block:
+            found.append(f"tokens ({self.tokens}) must be those of a step at least, batch x block")
         if self.warmup + self.decay > 1:
             found.append(f"warmup ({self.warmup}) and decay ({self.decay}) together exceed 1")
         if not all(0 < rate < 1 for rate in self.masking):
@@ -154,6 +157,8 @@ class FinetuneConfig:
             found.append(f"share must be in (0, 1], got {self.share}")
         if not 0 <= self.teachers_share <= 1:
             found.append(f"teachers_share must be in [0, 1], got {self.teachers_share}")
+        if self.distilled and self.share < 1:
+            found.append("share must be 1 with distilled, whose sentences have no stories to take a share of")
         if self.distilled and self.label_smoothing:
             found.append("label_smoothing must be 0 with distilled: other models' probabilities are soft already")
         found += _not_positive(self, "epochs", "batch", "patience", "learning_rate", "layer_decay")
@@ -270,7 +275,7 @@ def load_config(kind: type[Config], path: Path, /, **overrides: Any) -> Config:
         raise InputError(f"expected a config at {path}, found {found}; see configs/ for those that ship") from error
     if not isinstance(raw, dict):
         raise InputError(f"expected settings as `name: value` lines in {path}, got {type(raw).__name__}; see configs/")
-    return build(kind, raw | overrides, str(path))
+    return build(kind, raw | overrides, f"{path} and the settings beside it" if overrides else str(path))
 
 
 def build(kind: type[Config], raw: dict[str, Any], source: str) -> Config:
@@ -292,7 +297,7 @@ def build(kind: type[Config], raw: dict[str, Any], source: str) -> Config:
         problems = config.problems()  # type: ignore[attr-defined]
         if not problems:
             return config
-    raise InputError(f"expected a valid {kind.__name__} in {source}, found: {'; '.join(problems)}; mend the file")
+    raise InputError(f"expected a valid {kind.__name__} in {source}, found: {'; '.join(problems)}; mend it")
 
 
 def as_dict(config: Any) -> dict[str, Any]:
@@ -301,15 +306,16 @@ def as_dict(config: Any) -> dict[str, Any]:
     return {name: _plain(value) for name, value in plain.items()}
 
 
-def is_same_run(config: Any, kept: dict[str, Any]) -> bool:
-    """Whether `kept`, the settings that a run began with, are `config`, wherever its folder lies by now.
+def changes(config: Any, kept: dict[str, Any]) -> list[str]:
+    """What of `config` is not as in `kept`, the settings that a run began with, wherever its folder lies by now.
 
     A setting newer than the run stood at its default; one that is no more is passed over.
     """
     required = [field.name for field in dataclasses.fields(config) if field.default is dataclasses.MISSING]
     defaults = as_dict(type(config)(**{name: getattr(config, name) for name in required}))
     known = {name: value for name, value in kept.items() if name in defaults}
-    return bool(defaults | known | {"output": str(config.output)} == as_dict(config))
+    before, now = defaults | known | {"output": str(config.output)}, as_dict(config)
+    return [f"{name} {value}, not {before[name]}" for name, value in now.items() if value != before[name]]
 
 
 def _plain(value: Any) -> Any:

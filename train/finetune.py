@@ -14,20 +14,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
-from accelerate import PartialState
 from transformers import DataCollatorWithPadding, EarlyStoppingCallback, EvalPrediction, TrainingArguments, set_seed
 from transformers.integrations import TensorBoardCallback
 
 from train.baselines import Baselines
 from train.calibration import calibrate
 from train.card import SCORES, write_card
-from train.checkpoints import newest_whole, room_for, step_of
-from train.command import leave_together, run
+from train.checkpoints import alone, newest_whole, room_for, step_of
+from train.command import leave_together, processes, run
 from train.confidence import thresholds_of
-from train.config import FinetuneConfig, as_dict, is_same_run
+from train.config import FinetuneConfig, as_dict, changes
 from train.curves import curves
 from train.data import Example, encode, learned_too, load_examples, split
 from train.distill import encode_taught
@@ -56,7 +56,7 @@ def main() -> None:
 
 def _finetune_and_say(config: FinetuneConfig) -> None:
     folder = finetune(config)
-    if PartialState().is_main_process:
+    if processes().is_main_process:
         print(f"\nmodel: {folder}\nnext:  make evaluate MODEL={folder}")
 
 
@@ -73,9 +73,10 @@ def finetune(config: FinetuneConfig) -> Path:
     check_splits(config, schema, splits)
     asked = asked_to_learn(config, schema)
     config.output.mkdir(parents=True, exist_ok=True)  # what cannot be written is said before hours of work
-    print(describe_data(files, config.optional_data, splits), flush=True)
+    say = processes().print
+    say(describe_data(files, config.optional_data, splits), flush=True)
     if leaked := learned_too(splits["development"] + splits["test"], splits["train"]):
-        print(f"{leaked:,} sentences to score on are trained on too: give each such pair one `story`", flush=True)
+        say(f"{leaked:,} sentences to score on are trained on too: give each such pair one `story`", flush=True)
     read = inputs(config)
     trained_on: dict[str, Any] = {
         "commit": commit_now(),
@@ -86,10 +87,11 @@ def finetune(config: FinetuneConfig) -> Path:
         if path:
             trained_on[name] = {str(path): read[str(path)]}
 
-    fit(config, schema, splits, read, asked)
     folder = config.output / "model"
-    if PartialState().is_main_process:
-        finish(folder, as_dict(config), splits, trained_on)
+    with alone(config.output):
+        fit(config, schema, splits, read, asked)
+        if processes().is_main_process:
+            finish(folder, as_dict(config), splits, trained_on)
     leave_together()
     return folder
 
@@ -159,6 +161,7 @@ def fit(
         training = with_asked(training, asked, tokenizer, schema, config.length)
         development, learned = with_place(development), schema.asked
         weights = torch.cat([weights, torch.ones(1, weights.shape[1])])
+    loss = TopicLoss(learned, weights, config.label_smoothing)
     trainer = TopicTrainer(
         config,
         model=model,
@@ -167,11 +170,11 @@ def fit(
         eval_dataset=development,
         processing_class=tokenizer,
         data_collator=DataCollatorWithPadding(tokenizer),
-        compute_loss_func=TopicLoss(learned, weights, config.label_smoothing),
-        compute_metrics=DevelopmentScores(schema),
+        compute_loss_func=loss,
+        compute_metrics=DevelopmentScores(schema, loss),
         callbacks=[EarlyStoppingCallback(config.patience)],
     )
-    with PartialState().main_process_first():  # one process tidies up, the others find it done
+    with processes().main_process_first():  # one process tidies up, the others find it done
         checkpoint = resumable(config, read)
     done = step_of(checkpoint) if checkpoint else 0
     if trainer.is_world_process_zero() and (writer := curves(config.output, done)):
@@ -229,30 +232,33 @@ def finish_again(
 
 
 class DevelopmentScores:
-    """Scores of an evaluation during training, from the Trainer's logits."""
+    """Scores and loss of an evaluation during training, from the Trainer's logits."""
 
-    def __init__(self, schema: Schema) -> None:
-        self.schema = schema
+    def __init__(self, schema: Schema, loss: TopicLoss) -> None:
+        self.schema, self.loss = schema, loss
 
     def __call__(self, outputs: EvalPrediction) -> dict[str, float]:
-        """Logits and label numbers -> the pooled scores."""
+        """Logits and label numbers -> the pooled scores, and the loss over all cells: the Trainer's own is the mean of
+        its batches, whatever they hold."""
         topics, labels = len(self.schema.topics), len(self.schema.labels)
         predicted = outputs.predictions.reshape(len(outputs.predictions), -1, labels).argmax(axis=-1)
         counts = cell_counts(predicted[:, :topics], outputs.label_ids[:, :topics], labels)
         scores = evaluate_counts(counts, self.schema)
-        return {name: value for name, value in scores.items() if "." not in name}
+        logits, labels_of = map(torch.from_numpy, (outputs.predictions, outputs.label_ids))
+        loss = self.loss(SimpleNamespace(logits=logits), labels_of).item()
+        return {"loss": loss, **{name: value for name, value in scores.items() if "." not in name}}
 
 
 def training_arguments(config: FinetuneConfig) -> TrainingArguments:
     """The Trainer's arguments for `config`; the batch is that of an optimiser step over all processes."""
-    processes = PartialState(cpu=not torch.cuda.is_available()).num_processes
-    if config.batch % processes:
-        raise InputError(f"expected a batch that {processes} processes can share, got {config.batch}; change it")
+    shared = processes().num_processes
+    if config.batch % shared:
+        raise InputError(f"expected a batch that {shared} processes can share, got {config.batch}; change it")
     bf16 = config.precision == "bf16" or (config.precision == "auto" and computes_bf16())
     arguments = TrainingArguments(
         output_dir=str(config.output / "checkpoints"),
         num_train_epochs=config.epochs,
-        per_device_train_batch_size=config.batch // processes,
+        per_device_train_batch_size=config.batch // shared,
         per_device_eval_batch_size=4 * config.batch,
         dataloader_num_workers=2 if torch.cuda.is_available() else 0,  # padding a batch would hold back a GPU
         warmup_steps=config.warmup,
@@ -288,11 +294,11 @@ def resumable(config: FinetuneConfig, read: Mapping[str, str]) -> Path | None:
     Raises InputError when the output folder holds a run of another config, or of other files of the names in `read`,
     and for a full disk.
     """
-    kept, state = config.output / CONFIG, PartialState()
+    kept, state = config.output / CONFIG, processes()
     if another := difference(config, read):
         raise InputError(
             f"expected a new or an interrupted run of this config in {config.output}, found a run of another "
-            f"{another}; remove it or choose another output"
+            f"{another}; go back to it or choose another output"
         )
     if state.is_main_process:
         with room_for(kept, "the settings"):
@@ -304,8 +310,8 @@ def resumable(config: FinetuneConfig, read: Mapping[str, str]) -> Path | None:
 def difference(config: FinetuneConfig, read: Mapping[str, str]) -> str:
     """What of the run that has begun in the output folder is not as it is now: nothing where none has."""
     kept, sums = config.output / CONFIG, config.output / CHECKSUMS
-    if kept.exists() and not is_same_run(config, read_json(kept)):
-        return "config"
+    if kept.exists() and (other := changes(config, read_json(kept))):
+        return f"config ({'; '.join(other)})"
     if sums.exists():
         newer = (str(config.schema), str(Path(config.encoder) / "tokenizer.json"))  # older runs did not note these
         begun_with = {name: read[name] for name in newer if name in read} | read_json(sums)

@@ -68,6 +68,7 @@ def build_classifier(config: FinetuneConfig, schema: Schema) -> PreTrainedModel:
             id2label=labels,
             label2id={name: number for number, name in labels.items()},
             hidden_dropout_prob=config.dropout,
+            classifier_dropout=None,  # as within
             attention_probs_dropout_prob=0.0,  # on a CPU it costs a tenth of the time, and hidden dropout does the work
             attn_implementation="sdpa" if torch.cuda.is_available() else "eager",  # eager is faster on short CPU rows
             dtype=torch.float32,

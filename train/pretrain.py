@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator, PartialState
-from transformers import AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast, TrainerState
+from accelerate import Accelerator
+from transformers import AutoConfig, AutoTokenizer, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast, TrainerState
 
-from train.checkpoints import drop_old, newest_whole, room_for, write_manifest
-from train.command import leave_together, run
-from train.config import PretrainConfig, as_dict, is_same_run
+from train.checkpoints import alone, drop_old, newest_whole, room_for, write_manifest
+from train.command import leave_together, processes, run
+from train.config import PretrainConfig, as_dict, changes
 from train.curves import curves, draw
 from train.embeddings import svd_embeddings
 from train.masking import MaskedTask, WordMasker, validate
@@ -43,8 +43,17 @@ def main() -> None:
 
 
 def pretrain(config: PretrainConfig) -> Path:
-    """Train an encoder by `config`; returns its folder. Resumes where an earlier call with the same config stopped."""
-    fit(config)
+    """Train an encoder by `config`; returns its folder. Resumes where an earlier call with the same config stopped.
+
+    Raises InputError, before anything is written, for an `init` that is not there, not sound or too short for a block,
+    and where another run trains there.
+    """
+    if config.init:
+        longest = load_stock(AutoConfig, str(config.init)).max_position_embeddings
+        if config.block > longest:
+            raise InputError(f"expected a block of at most {longest} for {config.init}, got {config.block}; lower it")
+    with alone(config.output):
+        fit(config)
     leave_together()
     return config.output / "encoder"
 
@@ -98,19 +107,16 @@ def fit(config: PretrainConfig) -> None:
 
 
 def prepare(config: PretrainConfig) -> PreTrainedTokenizerFast:
-    """Tokenizer and token shards on disk, made once; refuses the leftovers of another config.
-
-    Raises InputError, before anything is written, for an `init` that is not there or not sound.
-    """
+    """Tokenizer and token shards on disk, made once. Raises InputError for the leftovers of another config."""
     begun = load_stock(AutoTokenizer, str(config.init)) if config.init else None
     config.output.mkdir(parents=True, exist_ok=True)
     kept = config.output / "config.json"
-    if kept.exists() and not is_same_run(config, read_json(kept)):
+    if kept.exists() and (other := changes(config, read_json(kept))):
         raise InputError(
-            f"expected the config that started {config.output}, got another one; "
+            f"expected the config that started {config.output}, got another one ({'; '.join(other)}); "
             "resume with that config or choose another output"
         )
-    if PartialState().is_main_process:
+    if processes().is_main_process:
         write_json(kept, as_dict(config))
     folder = config.output / "tokenizer"
     if not (config.output / "shards" / "manifest.json").exists():

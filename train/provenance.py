@@ -9,8 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from accelerate import PartialState
-
+from train.command import processes
 from train.data import Example
 from wijha.errors import InputError
 from wijha.files import read_json
@@ -52,5 +51,5 @@ def provenance(settings: Mapping[str, Any], trained_on: Mapping[str, Any]) -> di
         **trained_on,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "machine": f"{platform.system()} {platform.machine()}",
-        "processes": PartialState().num_processes,
+        "processes": processes().num_processes,
     }

@@ -24,11 +24,11 @@ import yaml
 
 from train.command import run
 from train.config import FinetuneConfig, as_dict
-from train.finetune import finetune
+from train.finetune import finetune, inputs
 from train.tables import SCORES, markdown
 from wijha.arguments import positive
 from wijha.errors import InputError
-from wijha.files import file_sha256, read_json, write_json, write_text
+from wijha.files import read_json, write_json, write_text
 
 OUTPUT, RESULTS = Path("runs/tune"), Path("configs/results/tune")
 RANGES = {
@@ -77,11 +77,11 @@ def tune(config: FinetuneConfig, trials: int, folder: Path) -> optuna.Study:
     )
     # Begun again, a sampler of the same seed would draw the same settings again.
     study.sampler = optuna.samplers.TPESampler(seed=config.seed + len(study.trials), multivariate=True)
-    files = config.files()
-    begun_with = {"config": as_dict(config), "data": {str(path): file_sha256(path) for path in files}}
+    begun_with = {"config": as_dict(config), "inputs": inputs(config)}
     if study.user_attrs.get("begun_with", begun_with) != begun_with:
         raise InputError(
-            f"expected the config and data that the study in {folder} began with, found others; go back or remove it"
+            f"expected the config, data, schema and encoder that the study in {folder} began with, found others; "
+            "go back or remove it"
         )
     study.set_user_attr("begun_with", begun_with)
     while (done := len(finished(study))) < trials:

@@ -169,9 +169,18 @@ class ArchiveRows:
         return " AND ".join(parts), values
 
     def _note_undated(self, where: str, values: list[Any]) -> None:
-        query = f"SELECT count(*) FROM archive WHERE {where} AND the_day IS NULL"
-        if undated := self.run(query, values).fetchone()[0]:
+        """Say how many rows have no date, and how many one of a month or year that lies partly outside."""
+        since, until = (value and date.fromisoformat(value) for value in (self.selection.since, self.selection.until))
+        partly = "(the_day < ? AND the_last >= ?) OR (the_day <= ? AND the_last > ?)"
+        query = f"SELECT count(*) FILTER (the_day IS NULL), count(*) FILTER ({partly}) FROM archive WHERE {where}"
+        undated, beyond = self.run(query, [since, since, until, until, *values]).fetchone()
+        if undated:
             self.notes.append(f"{undated:,} sentences without a readable date are left out.")
+        if beyond:
+            self.notes.append(
+                f"{beyond:,} sentences are dated by a month or year alone that lies partly outside: they are taken in, "
+                "in a neighbouring period too."
+            )
 
     def _check_labels(self) -> None:
         """Say how many rows no model has read. Raises InputError when a topic has a label that the schema has not."""

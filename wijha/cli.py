@@ -43,9 +43,9 @@ a job that is done:
   OUT.receipt.json says what it was made of (the model's sha256 as `wijha
   info` prints it). With the same model and options a later --resume
   classifies what is new or changed in IN, by size, time and first MiB, and
-  leaves the rest. A file at OUT that the receipt does not name, or that was
-  changed since, is written over with --restart only, or by the job that goes
-  on.
+  leaves the rest. A file at OUT that the receipt does not name, that another
+  model or other options made, or that was changed since, is written over with
+  --restart only, or by the job that goes on.
 
 spreadsheets:
   A text cell of a .csv output that begins with = + - @ (fullwidth too), a tab

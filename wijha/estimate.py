@@ -4,8 +4,8 @@ Counting what a model says counts its mistakes too. The sentences of `wijha samp
 gives, how often it is right and what else is there; with its own counts of the whole archive that gives counts without
 its mistakes (post-stratification: Holt and Smith 1979), and its precision and recall on this archive. Intervals are
 drawn from the posterior of what the strata hold, their unread sentences drawn one by one (beta-binomial), with a prior
-of half a sentence for each label that the model gives, for a lower bound put against it, for an upper one in its
-favour, so that what nobody has read is left open.
+of one sentence for each label that the model gives, for a lower bound put against it, for an upper one in its favour,
+so that what nobody has read is left open; in a single stratum they are those of Clopper and Pearson (1934).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from wijha.errors import InputError
 from wijha.writing import Row, write_rows
 
 _DRAWS, _SEED = 4_000, 13
-_PRIOR = 0.5  # sentences
+_PRIOR = 1.0  # sentences
 _KNOWN = 3  # sentences read of a stratum, from which on it speaks for itself
 _BOUNDS = (2.5, 97.5)  # percent
 _SHOWN = 40  # characters of what a sample was drawn from, a checksum say

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -25,6 +26,22 @@ def create(path: Path) -> BinaryIO:
     except FileExistsError:
         path.unlink()
         return open(path, "xb")
+
+
+def without_link(path: Path | str, flags: int) -> int:
+    """A descriptor of a file that is no link to another: what is written stays where it is."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+
+def locked(path: Path) -> int:
+    """A descriptor of a file that no other process has locked; closing it lets go. Raises OSError where one has."""
+    descriptor = without_link(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def sync(folder: Path) -> None:
@@ -61,6 +78,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         os.replace(unfinished, path)
         sync(path.parent)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a write that fails names no file
+        raise
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -160,7 +160,8 @@ def _begun(
     check_unlinked(plan.todo)
     if not restart:
         begun = ledger.inputs
-        plan.receipt.check_targets({pair: state for pair, state in plan.todo.items() if pair.name not in begun})
+        fresh = {pair: state for pair, state in plan.todo.items() if pair.name not in begun}
+        plan.receipt.check_targets(fresh, plan.telling)
     options = made_with["options"] | {"outputs": {pair.name: pair.suffix for pair in plan.todo}}
     with writing(places.job):
         identity = made_with | {"options": options, "inputs": list(plan.todo.values())}

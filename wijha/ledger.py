@@ -7,7 +7,6 @@ chunks of inputs that are no longer as they were.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from wijha.errors import InputError
-from wijha.files import DISK_IS_FULL, create, read_json, sync, write_json, write_text
+from wijha.files import DISK_IS_FULL, create, locked, read_json, sync, without_link, write_json, write_text
 from wijha.identity import time_to_touch
 
 _PART = re.compile(r"\d{8,}\.(part|quarantine)(\.tmp)?")  # what `add` writes
@@ -101,13 +100,10 @@ class Ledger:
         """A descriptor of the file `lock` that no other holds."""
         self.folder.mkdir(parents=True, exist_ok=True)
         sync(self.folder.parent)
-        lock = _without_link(self.folder / "lock", os.O_WRONLY | os.O_CREAT)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(lock)
+            return locked(self.folder / "lock")
+        except BlockingIOError as error:
             raise InputError(f"expected {self.folder} at rest, another process works on it; wait for it") from error
-        return lock
 
     @property
     def _held(self) -> bool:
@@ -212,7 +208,7 @@ class Ledger:
         self._store(f"{entry.chunk:08}.part", part)
         self._store(f"{entry.chunk:08}.quarantine", quarantined)
         sync(self.folder)
-        with open(self._path, "ab", opener=_without_link) as file:
+        with open(self._path, "ab", opener=without_link) as file:
             file.write(_line(_sealed(entry, part, quarantined)).encode())
             file.flush()
             os.fsync(file.fileno())
@@ -299,11 +295,6 @@ def _noted(entry: Entry) -> dict[str, Any]:
 
 def _line(entry: Entry) -> str:
     return json.dumps(_noted(entry), ensure_ascii=False) + "\n"
-
-
-def _without_link(path: Path | str, flags: int) -> int:
-    """A descriptor of a file that is no link to another: what is written stays in the folder."""
-    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def _content(path: Path) -> bytes:

@@ -88,7 +88,7 @@ def pair_up(sources: Sequence[str], out: Path, form: str | None = None, folder: 
 def outputs_below(folder: Path) -> list[Path]:
     """The outputs of jobs in a folder, sorted: nothing hidden, no rows that were set aside, no unfinished job."""
     found = []
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(_below(folder, folder)) if folder.is_dir() else ():
         hidden = any(part.startswith(".") or part.endswith(".job") for part in path.relative_to(folder).parts)
         if not hidden and not path.name.endswith(".quarantine.jsonl") and is_output(path):
             found.append(path)

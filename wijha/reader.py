@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from wijha.runtime import Runtime, load_runtime
 from wijha.safety import refuse_code
 from wijha.tokenizer import TextEncoder
 
+_TOO_LITTLE_MEMORY = re.compile("cannot allocate|can't allocate|temporarily unavailable|bad_alloc", re.IGNORECASE)
 TARGET_SHARE = 4
 """A target may fill at most a fourth of what the model reads."""
 
@@ -32,6 +34,8 @@ def whole_model(folder: Path) -> Iterator[None]:
             f"expected to read {error.filename or folder}, found it closed to this user; open it"
         ) from error
     except (OSError, ValueError, TypeError, AttributeError, RuntimeError, KeyError, SafetensorError) as error:
+        if _TOO_LITTLE_MEMORY.search(str(error)):
+            raise InputError(f"expected memory for the model in {folder}, found too little; free some") from error
         lines = str(error).strip().splitlines() or [type(error).__name__]
         reason = lines[-1 if lines[0].startswith("Exception from") else 0]  # OpenVINO begins with a line of its own
         raise InputError(f"expected a whole model in {folder}, got: {reason}; copy or train it again") from error

@@ -73,9 +73,15 @@ class Receipt:
         noted = self.made_with.get("options")
         return noted if isinstance(noted, dict) else {}
 
-    def check_targets(self, begun: Mapping[Pair, State]) -> None:
-        """Raises InputError when what stands where an output goes is not noted, came from another file, or was changed
-        since, by somebody's hand perhaps."""
+    def check_targets(self, begun: Mapping[Pair, State], made_with: State) -> None:
+        """Raises InputError when what stands where an output goes is not noted, came from another file, another model
+        or other options, or was changed since, by somebody's hand perhaps."""
+        there = [pair for pair in begun if pair.target.exists() and self._name(pair) in self.outputs]
+        if there and self.made_with and self.made_with != made_with:
+            raise InputError(
+                f"expected {self.places.out} made with what is asked for now, found it made with "
+                f"{_differences(self.made_with, made_with)}; name another OUT, or write over it with --restart"
+            )
         for pair, state in begun.items():
             if not pair.target.exists():
                 continue
@@ -178,6 +184,14 @@ def _input_of(line: bytes) -> str:
 def _source(pair: Pair) -> str:
     """Where an input lies, whichever links lead there; bytes that are no text are escaped."""
     return os.fsencode(pair.source.resolve()).decode("utf-8", "backslashreplace")
+
+
+def _differences(was: State, now: State) -> str:
+    """What is not as it was: software, model, options with the value that they had."""
+    changed = [f"another {name}" for name in ("wijha", "model") if was.get(name) != now.get(name)]
+    options = [each["options"] if isinstance(each.get("options"), dict) else {} for each in (was, now)]
+    names = [name for name in options[0] | options[1] if options[0].get(name) != options[1].get(name)]
+    return ", ".join([*changed, *(f"{name} {options[0].get(name)!r}" for name in names)])
 
 
 def _content(state: State) -> State:

@@ -117,6 +117,8 @@ def records(path: Path) -> Iterator[Record]:
             yield record
     except FileNotFoundError as error:
         raise InputError(f"expected a file at {path}, found none; check the path") from error
+    except PermissionError as error:
+        raise InputError(f"expected to read {path}, found it closed to this user; open it") from error
     except IsADirectoryError as error:
         raise InputError(f"expected a file at {path}, found a folder; name a file in it") from error
     except _BROKEN as error:

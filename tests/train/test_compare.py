@@ -84,7 +84,7 @@ def test_a_run_that_is_there_is_not_trained_again(config: CompareConfig, result:
 def test_a_run_of_other_settings_or_files_is_refused(config: CompareConfig, result: dict[str, object]) -> None:
     runs = config.base.parent / "runs"
     longer = replace(config, settings=config.settings | {"epochs": 2})
-    with pytest.raises(InputError, match="plain-1, found one of another config; remove it"):
+    with pytest.raises(InputError, match=r"plain-1, found one of another config \(epochs 2, not 1\); remove it"):
         compare.trained(longer, "plain", 1, runs)
     sums = runs / "plain-1" / "checksums.json"
     kept = sums.read_text(encoding="utf-8")
@@ -156,7 +156,7 @@ def test_a_wrong_setting_is_said_before_any_training(
     for change, said in (
         (
             {"variants": {"good": {}, "bad": {"batches": 3}}},
-            "'batches'; mend the file (as the variant 'bad'",
+            "'batches'; mend it (as the variant 'bad'",
         ),
         ({"evaluate": str(folder / "misspelt.csv")}, "line 2, got 'favour'"),
         ({"variants": {"good": {}, "bad": {"kind": "x"}}}, "unknown setting 'kind'"),

@@ -53,6 +53,8 @@ def test_contradictions_are_listed_together() -> None:
     ):
         path = ROOT / "configs" / "default.yaml"
         load_config(FinetuneConfig, path, epochs=0, dropout=1.5, precision="half")
+    with pytest.raises(InputError, match="share must be 1 with distilled, whose sentences have no stories"):
+        load_config(FinetuneConfig, path, distilled="d.jsonl", share=0.5)
     with pytest.raises(InputError, match=r"share must be in .*teachers_share must be in .*label_smoothing must be 0"):
         load_config(FinetuneConfig, path, distilled="d.jsonl", share=0.0, teachers_share=2.0, label_smoothing=0.1)
 
@@ -78,6 +80,19 @@ def test_values_that_cannot_train_are_refused(name: str, value: object, said: st
 def test_sizes_of_pre_training_are_positive(name: str) -> None:
     with pytest.raises(InputError, match=f"{name} must be positive, got 0"):
         load_config(PretrainConfig, ROOT / "configs" / "pretrain.yaml", **{name: 0})
+
+
+def test_a_run_of_pre_training_has_a_step_at_least() -> None:
+    with pytest.raises(InputError, match=r"tokens \(20\) must be those of a step at least, batch x block"):
+        load_config(PretrainConfig, ROOT / "configs" / "pretrain.yaml", tokens=20)
+
+
+def test_a_setting_of_the_command_line_is_not_looked_for_in_the_file_alone() -> None:
+    path = ROOT / "configs" / "default.yaml"
+    with pytest.raises(
+        InputError, match=f"in {path} and the settings beside it, found: unknown setting 'epoch'; mend it"
+    ):
+        load_config(FinetuneConfig, path, epoch=3)
 
 
 def test_seeds_of_other_recipes_are_checked_too() -> None:

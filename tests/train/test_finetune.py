@@ -15,18 +15,21 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import BertConfig, BertModel, EvalPrediction, PreTrainedTokenizerFast
 
 from train import command
 from train import finetune as finetune_module
+from train.checkpoints import alone
 from train.config import FinetuneConfig, as_dict
-from train.data import Example, split_of
-from train.finetune import finetune, finish, inputs, resumable
+from train.data import UNLABELLED, Example, split_of
+from train.finetune import DevelopmentScores, finetune, finish, inputs, resumable
+from train.losses import TopicLoss
 from train.model import build_classifier, load_tokenizer
 from train.provenance import begun_with, run_of
 from train.trainer import TopicTrainer
@@ -130,10 +133,10 @@ def test_a_run_of_other_data_or_another_encoder_is_refused(own: FinetuneConfig) 
     noted, rows, encoder = metrics.read_text(encoding="utf-8"), own.data[0], Path(own.encoder)
     before = rows.read_bytes()
     rows.write_bytes(before + before.splitlines()[-1].replace(b'"r59"', b'"r60"') + b"\n")
-    with pytest.raises(InputError, match=f"found a run of another {rows}; remove it or choose another output"):
+    with pytest.raises(InputError, match=f"found a run of another {rows}; go back to it or choose another output"):
         finetune(own)
     _scale_weights(encoder, 2)
-    with pytest.raises(InputError, match=f"found a run of another {encoder}/model.safetensors, {rows}; remove it"):
+    with pytest.raises(InputError, match=f"found a run of another {encoder}/model.safetensors, {rows}; go back to it"):
         finetune(own)
     rows.write_bytes(before)
     _scale_weights(encoder, 0.5)
@@ -148,7 +151,7 @@ def test_a_run_of_another_schema_or_tokenizer_is_refused(own: FinetuneConfig, tm
     for path in (schema, tokenizer):
         before = path.read_bytes()
         path.write_bytes(before + b"\n")
-        with pytest.raises(InputError, match=f"found a run of another {path}; remove it or choose another output"):
+        with pytest.raises(InputError, match=f"found a run of another {path}; go back to it or choose another output"):
             resumable(own, inputs(own))
         path.write_bytes(before)
     sums = own.output / "checksums.json"
@@ -255,7 +258,7 @@ def test_the_trainer_is_gone_before_the_processes_part(
             trainers = [thing for thing in gc.get_objects() if type(thing) is TopicTrainer]
             left.append([trainer for trainer in trainers if trainer.config == config])
 
-    monkeypatch.setattr(command, "PartialState", Processes)
+    monkeypatch.setattr(command, "processes", Processes)
     gc.disable()  # what is in a cycle goes only where it is collected
     try:
         finetune(config)
@@ -305,8 +308,38 @@ def test_hub_layout_with_normalisation_in_front(settings: dict[str, object], hub
     assert tokenizer.unk_token_id not in tokenizer("أكّدَ الوزيـر")["input_ids"]
 
 
+def test_two_runs_do_not_train_into_one_folder(own: FinetuneConfig) -> None:
+    with alone(own.output), pytest.raises(InputError, match=f"expected {own.output} at rest, another run trains"):
+        finetune(own)
+    assert [path.name for path in own.output.iterdir()] == ["lock"]
+
+
+def test_the_development_loss_is_that_of_all_cells_whatever_the_batches(
+    own: FinetuneConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema, dice = Schema.from_yaml(own.schema), np.random.default_rng(2)
+    labels = np.array([[0, 1, UNLABELLED, UNLABELLED], [3, UNLABELLED, UNLABELLED, 2]])
+    logits = dice.normal(size=(2, 16)).astype("float32")
+    told = DevelopmentScores(schema, TopicLoss(schema))(EvalPrediction(logits, labels))["loss"]
+    rows = logits.reshape(2, 4, 4)
+    surprise = np.log(np.exp(rows).sum(axis=2, keepdims=True)) - rows
+    wanted = [surprise[row, topic, labels[row, topic]] for row, topic in ((0, 0), (0, 1), (1, 0), (1, 3))]
+    assert told == pytest.approx(4 * float(np.mean(wanted)), rel=1e-5)
+
+    made, call = list[float](), DevelopmentScores.__call__
+    monkeypatch.setattr(
+        DevelopmentScores, "__call__", lambda *given: (scores := call(*given), made.append(scores["loss"]))[0]
+    )
+    finetune(own)
+    (state,) = (own.output / "checkpoints").glob("*/trainer_state.json")
+    history = json.loads(state.read_text(encoding="utf-8"))["log_history"]
+    assert [entry["eval_loss"] for entry in history if "eval_loss" in entry] == made and len(made) == 1
+
+
 def test_output_of_another_config_is_refused(settings: dict[str, object], model: Path) -> None:
-    with pytest.raises(InputError, match="found a run of another config"):
+    with pytest.raises(
+        InputError, match=r"found a run of another config \(epochs 3, not \d+\); go back to it or choose another"
+    ):
         finetune(FinetuneConfig(**(settings | {"epochs": 3}), output=model.parent))  # type: ignore[arg-type]
 
 

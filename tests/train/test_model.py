@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,8 +37,14 @@ def test_lower_layers_learn_slower_and_matrices_alone_decay(settings: dict[str, 
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3])
-def test_dropout_is_that_of_the_config(settings: dict[str, object], tmp_path: Path, share: float) -> None:
-    config = FinetuneConfig(**settings | {"dropout": share}, output=tmp_path)  # type: ignore[arg-type]
+def test_dropout_is_that_of_the_config(
+    settings: dict[str, object], encoder: Path, tmp_path: Path, share: float
+) -> None:
+    own = Path(shutil.copytree(encoder, tmp_path / "encoder"))  # one that has a rate of its own before the outputs
+    kept = json.loads((own / "config.json").read_text(encoding="utf-8"))
+    (own / "config.json").write_text(json.dumps(kept | {"classifier_dropout": 0.7}), encoding="utf-8")
+    (own / "manifest.json").unlink(missing_ok=True)
+    config = FinetuneConfig(**settings | {"dropout": share, "encoder": str(own)}, output=tmp_path)  # type: ignore[arg-type]
     model = build_classifier(config, Schema.from_yaml(config.schema))
     shares = {name: part.p for name, part in model.named_modules() if isinstance(part, torch.nn.Dropout)}
     assert shares == {name: 0.0 if ".self." in name else share for name in shares}

@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 import train.pretrain as recipe
+from train.checkpoints import alone
 from train.config import PretrainConfig
 from train.embeddings import svd_embeddings
 from train.masking import WordMasker
@@ -284,13 +285,23 @@ def test_an_encoder_to_go_on_from_is_checked_before_anything_is_written(
         InputError, match=r"expected .*model\.safetensors as manifest\.json lists it, got other content"
     ):
         pretrain(dataclasses.replace(config, init=spoilt))
+    most = AutoConfig.from_pretrained(encoder).max_position_embeddings
+    with pytest.raises(InputError, match=f"expected a block of at most {most} for {encoder}, got {most + 1}; lower it"):
+        pretrain(dataclasses.replace(config, init=encoder, block=most + 1, positions=most + 1))
     assert not config.output.exists()
 
 
 def test_another_config_is_refused(config: PretrainConfig) -> None:
     pretrain(dataclasses.replace(config, tokens=4 * 16))
-    with pytest.raises(InputError, match="expected the config that started"):
+    said = rf"expected the config that started .*, got another one \(tokens {config.tokens}, not 64\); resume"
+    with pytest.raises(InputError, match=said):
         pretrain(config)
+
+
+def test_two_runs_do_not_train_into_one_folder(config: PretrainConfig) -> None:
+    with alone(config.output), pytest.raises(InputError, match=f"expected {config.output} at rest, another run trains"):
+        pretrain(config)
+    assert [path.name for path in config.output.iterdir()] == ["lock"]
 
 
 def test_a_setting_that_is_newer_than_a_run_stood_at_its_default(config: PretrainConfig) -> None:

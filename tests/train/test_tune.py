@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import optuna
@@ -75,5 +76,11 @@ def test_what_cannot_be_tuned_is_refused(config: FinetuneConfig, tmp_path: Path)
 
 def test_a_study_of_another_config_is_refused(config: FinetuneConfig, tmp_path: Path) -> None:
     tune(config, 1, tmp_path / "study")
-    with pytest.raises(InputError, match="expected the config and data that the study"):
+    with pytest.raises(InputError, match="expected the config, data, schema and encoder that the study"):
         tune(dataclasses.replace(config, epochs=2), 2, tmp_path / "study")
+    schema = tmp_path / "schema.yaml"
+    own = dataclasses.replace(config, schema=Path(shutil.copy(config.schema, schema)))
+    tune(own, 1, tmp_path / "own")
+    schema.write_text(schema.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match="expected the config, data, schema and encoder that the study"):
+        tune(own, 2, tmp_path / "own")

@@ -196,6 +196,25 @@ def test_dates_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
     )
 
 
+def test_dates_that_lie_partly_outside_are_told(tmp_path: Path) -> None:
+    dates = ["2013", "2013-03", "2013-02-01", "2013-05-01"] * 3
+    source = write(tmp_path / "a.jsonl", [row | {"date": day} for row, day in zip(made(), dates, strict=False)])
+    said = "3 sentences are dated by a month or year alone that lies partly outside: they are taken in, in a"
+    found = read_archive(source, Selection(until="2013-03-31"))
+    assert found.sentences == 9 and [note.startswith(said) for note in found.notes if "outside" in note] == [True]
+    assert read_archive(source, Selection(since="2013-04-01")).sentences == 6
+    both = read_archive(source, Selection(since="2013-02-15", until="2013-03-15")).notes
+    assert any(note.startswith(said.replace("3 sentences", "6 sentences")) for note in both)
+    assert not any("outside" in note for note in read_archive(source, Selection(since="2013-01-01")).notes)
+
+
+def test_folders_that_are_linked_are_part_of_an_archive(tmp_path: Path) -> None:
+    write(tmp_path / "archive" / "2013.jsonl", made())
+    write(tmp_path / "moved" / "2014.jsonl", made())
+    (tmp_path / "archive" / "2014").symlink_to(tmp_path / "moved")
+    assert read_archive(tmp_path / "archive", Selection()).sentences == 2 * len(made())
+
+
 @pytest.mark.parametrize("selection", [Selection(since="2013-01-01"), Selection(until="2013-12-31")])
 def test_undated_sentences_that_a_selection_leaves_out_are_counted(tmp_path: Path, selection: Selection) -> None:
     rows = made()

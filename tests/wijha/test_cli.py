@@ -231,7 +231,7 @@ def test_later_rows_with_a_column_that_is_to_be_added_are_set_aside(
     ]
     assert [row.get("zones_stance") for row in _read(out)].count("mine") == names.count("zones_stance")
     assert main(["verify", *words]) == 0
-    assert main(["predict", *words, "--model", str(model), "--strict"]) == 2
+    assert main(["predict", *words, "--model", str(model), "--strict", "--restart"]) == 2
     assert f"in.jsonl line {bad[0]['line']}, found {wanted[0]}" in capsys.readouterr().err
 
 

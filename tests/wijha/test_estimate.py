@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections import Counter
@@ -173,6 +174,26 @@ def test_intervals_hold_where_half_of_an_archive_is_read(tmp_path: Path) -> None
                 low, high = row[f"{name}_low"], row[f"{name}_high"]
                 held[f"{row['label']} {name}"] += low <= round(float(value), 3) <= high
     assert min(held.values()) >= 35, held
+
+
+def test_what_nobody_found_is_bounded_as_by_clopper_and_pearson(tmp_path: Path) -> None:
+    rows = [{"text": str(number), "peace_stance": "absent", "peace_score": 0.99} for number in range(20_000)]
+    write_rows(rows, tmp_path / "archive.parquet")
+    design = draw(tmp_path / "archive.parquet", tmp_path / "sample.jsonl", 100)
+    found = estimates("peace", design, dict.fromkeys(design.drawn, {"peace": "absent"}))[0]
+    assert (found["estimated"], found["estimated_low"], found["recall"]) == (0, 0, None)
+    assert found["estimated_high"] == pytest.approx(20_000 * (1 - 0.025 ** (1 / 100)), rel=0.05)
+
+
+def test_a_full_disk_is_one_sentence(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("wijha.files.os.fsync", full)
+    assert main(["sample", str(archive), str(tmp_path / "sample.csv")]) == 2
+    assert "expected to read or write " in (said := capsys.readouterr().err) and "No space left on device" in said
 
 
 def test_what_is_read_from_the_top_is_a_sample_too(archive: Path, truth: Truth, tmp_path: Path) -> None:

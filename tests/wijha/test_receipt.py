@@ -114,29 +114,48 @@ def test_what_somebody_changed_is_not_written_over(
     assert main(words(archive, out, model, "--restart")) == 0 and changed.read_bytes()
 
 
-@pytest.mark.parametrize("spoiled", ["out/b.jsonl", "out.quarantine.jsonl", "model", "options"])
+@pytest.mark.parametrize(("spoiled", "again"), [("out/b.jsonl", "b.txt"), ("out.quarantine.jsonl", "c.jsonl")])
 def test_what_is_not_as_it_was_is_done_again(
-    archive: Path, tmp_path: Path, model: Path, read: list[str], spoiled: str
+    archive: Path, tmp_path: Path, model: Path, read: list[str], spoiled: str, again: str
 ) -> None:
-    out, more = tmp_path / "out", list[str]()
+    out = tmp_path / "out"
     assert main(words(archive, out, model)) == 0
     whole = everything(out)
-    if spoiled == "model":
-        noted = json.loads((tmp_path / "out.receipt.json").read_text(encoding="utf-8"))
-        noted["made_with"]["model"] = "another"
-        (tmp_path / "out.receipt.json").write_text(json.dumps(noted), encoding="utf-8")
-    elif spoiled == "options":
-        more = ["--strict"]
-    elif spoiled == "out/b.jsonl":
+    if spoiled == "out/b.jsonl":
         (tmp_path / spoiled).touch()
     else:
         lines = (tmp_path / spoiled).read_bytes().splitlines(keepends=True)
         (tmp_path / spoiled).write_bytes(b"".join(lines[:-1]))
     read.clear()
-    assert main(words(archive, out, model, "--resume", *more)) == (2 if more else 0)
-    again = {"out/b.jsonl": {"b.txt"}, "out.quarantine.jsonl": {"c.jsonl"}}
-    assert set(read) == (again.get(spoiled, {"a.jsonl", "b.txt", "c.jsonl"}) if not more else {"a.jsonl"})
-    assert everything(out) == whole
+    assert main(words(archive, out, model, "--resume")) == 0
+    assert set(read) == {again} and everything(out) == whole
+
+
+@pytest.mark.parametrize("more", [[], ["--resume"]])
+@pytest.mark.parametrize(
+    ("changed", "said"), [({"model": "0"}, "another model"), ({"wijha": "0", "options": {}}, "another wijha, ")]
+)
+def test_what_another_model_made_is_not_written_over(
+    archive: Path,
+    tmp_path: Path,
+    model: Path,
+    changed: dict[str, object],
+    said: str,
+    more: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out, receipt = tmp_path / "out", tmp_path / "out.receipt.json"
+    assert main(words(archive, out, model)) == 0
+    noted = json.loads(receipt.read_text(encoding="utf-8"))
+    receipt.write_text(json.dumps(noted | {"made_with": noted["made_with"] | changed}), encoding="utf-8")
+    before = everything(out)
+    assert main(words(archive, out, model, *more)) == 2 and everything(out) == before
+    sentence = f"expected {out} made with what is asked for now, found it made with {said}"
+    assert sentence in (error := capsys.readouterr().err)
+    assert ("column None" in error) == ("options" in changed)
+    assert main(words(archive, out, model, "--restart")) == 0
+    assert main(words(archive, out, model, "--strict")) == 2
+    assert "found it made with strict False; name another OUT, or write over it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

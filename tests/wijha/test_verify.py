@@ -86,7 +86,7 @@ def test_an_option_that_was_forgotten_is_named(tmp_path: Path, model: Path, caps
     ):
         assert main(["verify", *words, *given]) == 2
         assert capsys.readouterr().err == f"error: expected what {out} was made with, {said}\n"
-    assert main(["predict", *words, "--model", str(model)]) == 0
+    assert main(["predict", *words, "--model", str(model), "--restart"]) == 0
     assert main(["verify", *words, *more[:1]]) == 2
     assert capsys.readouterr().err == f"error: expected what {out} was made without, --articles, found it; drop it\n"
     for noted in ('{"outputs": {}, "made_with": {"options": 3}}', "{"):
