@@ -45,14 +45,14 @@ train: setup  ## train a classifier on data/ from models/encoder (CONFIG=configs
 	@$(BIN)/python -m train.finetune $(CONFIG)
 
 evaluate: setup  ## score MODEL and the baselines on real news, else on the test split (FILE=yours.csv: on yours)
-	@$(BIN)/python -m train.evaluation $(MODEL) $(FILE)
+	@$(BIN)/python -m train.evaluation $(MODEL) $(if $(FILE),"$(FILE)")
 
 predict: setup  ## classify the file IN into OUT with MODEL
 	@mkdir -p $(dir $(OUT))
 	@$(BIN)/wijha predict $(IN) $(OUT) --model $(MODEL)
 
 report: setup  ## a page to look at: errors, curves, slices of MODEL, in its folder (FILE=yours.csv: on yours)
-	@$(BIN)/python -m train.report $(MODEL) $(if $(FILE),--data $(FILE))
+	@$(BIN)/python -m train.report $(MODEL) $(if $(FILE),--data "$(FILE)")
 
 pretrain: setup  ## pre-train the encoder from plain text (hours on a CPU; configs/pretrain.yaml)
 	@$(BIN)/python -m train.pretrain configs/pretrain.yaml

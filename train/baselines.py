@@ -16,6 +16,7 @@ from tokenizers import normalizers
 
 from train.data import Example, label_numbers
 from train.tokenizer import OURS, normalization_steps
+from wijha.errors import InputError
 from wijha.files import read_yaml
 from wijha.schema import Schema
 
@@ -32,9 +33,8 @@ class Baselines:
         if not train:
             return
         self.predictors[TFIDF] = TfidfModel(train, schema).predict
-        patterns = read_yaml(KEYWORDS) if KEYWORDS.exists() else {}
-        if set(schema.topic_names) <= set(patterns):
-            self.predictors[RULES] = fit_keywords(train, schema, patterns)
+        if expressions := keyword_expressions(schema):
+            self.predictors[RULES] = fit_keywords(train, schema, expressions)
 
     def predict(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         """Texts -> label numbers (texts, topics) of every baseline."""
@@ -42,18 +42,35 @@ class Baselines:
         return {name: predict(normalised) for name, predict in self.predictors.items()}
 
 
+def keyword_expressions(schema: Schema) -> dict[str, re.Pattern[str]]:
+    """Topic -> what finds one of its expressions in normalised text, by configs/keywords.yaml; none where that lacks a
+    topic. Raises InputError for a topic without a list of regular expressions."""
+    listed = read_yaml(KEYWORDS) if KEYWORDS.exists() else {}
+    if not isinstance(listed, Mapping) or not set(schema.topic_names) <= set(listed):
+        return {}
+    return {topic: _one_of(listed[topic], topic) for topic in schema.topic_names}
+
+
+def _one_of(patterns: object, topic: str) -> re.Pattern[str]:
+    words = [str(each).strip() for each in patterns] if isinstance(patterns, list) else []
+    try:
+        if words and all(words):
+            return re.compile("|".join(f"(?:{_normalizer.normalize_str(word)})" for word in words))
+        reason = "none"
+    except re.error as error:
+        reason = str(error)
+    raise InputError(f"expected a list of regular expressions as {topic} in {KEYWORDS}, found {reason}; mend it")
+
+
 def fit_keywords(
-    train: Sequence[Example], schema: Schema, patterns: Mapping[str, Sequence[str]]
+    train: Sequence[Example], schema: Schema, expressions: Mapping[str, re.Pattern[str]]
 ) -> Callable[[Sequence[str]], np.ndarray]:
     """The training split's commonest stance wherever an expression of a topic is found, else the absent label."""
     rules = []
     for topic in schema.topic_names:
         seen = Counter(example.labels[topic] for example in train)
         stance = max(schema.label_names[1:], key=lambda label: seen[label])
-        expression = re.compile(
-            "|".join(f"(?:{_normalizer.normalize_str(str(pattern))})" for pattern in patterns[topic])
-        )
-        rules.append((expression, schema.label_names.index(stance)))
+        rules.append((expressions[topic], schema.label_names.index(stance)))
     return lambda texts: np.array(
         [[number if expression.search(text) else 0 for expression, number in rules] for text in texts]
     )

@@ -16,7 +16,7 @@ from wijha.estimate import COLUMNS, PRESENT, shown_figures
 from wijha.files import read_json, write_text
 from wijha.manifest import FIRST
 from wijha.records import read_rows
-from wijha.schema import Schema
+from wijha.schema import ANY, Schema
 
 _HEAD = """---
 language: ar
@@ -88,11 +88,12 @@ real sentences and targets that no training saw, with 95 % intervals (`python -m
 _TAIL = """## How it was made
 
 Fine-tuned from `{encoder}` on {train:,} sentences ({development:,} for development, {test:,} for test, split by
-story) with the settings in `metrics.json`, seed {seed}, on {machine}.{taught}{averaged} {data} Intervals are
-95 % percentile bootstrap over stories.
+story) with the settings in `metrics.json`, seed {seed}, on {machine}.{taught}{averaged} {data} Intervals of scores are
+95 % percentile bootstrap over stories, their ends good to about two digits.
 
 Temperatures fitted on the development split, where a topic is there or seen, so that stances are no surer than they are
-right (over all labels, most of them `absent`, the error may rise){unfitted}: {temperatures}.
+right (over all labels, most of them `{absent}`, or over topics that it sees alone, the error may rise){unfitted}:
+{temperatures}.
 
 ## Limits
 
@@ -148,6 +149,7 @@ def write_card(folder: Path) -> None:
         encoder=run["config"]["encoder"],
         seed=run["config"]["seed"],
         machine=run["machine"],
+        absent=schema.absent,
         unfitted=_UNFITTED if 1.0 in fitted.values() else "",
         temperatures=", ".join(f"{name} {value}" for name, value in fitted.items()),
         **run["sentences"],
@@ -209,5 +211,5 @@ def stance_table(result: dict[str, Any], schema: Schema) -> str:
             f"{system['scores'][f'{topic}.{label}.f1']:.3f}, {said[number]:,} and {true[number]:,}"
             for number, label in enumerate(labels, 1)
         ]
-        rows.append([f"`{topic}`", f"{system['scores'][f'{topic}.present.f1']:.3f}", *cells])
+        rows.append([f"`{topic}`", f"{system['scores'][f'{topic}.{ANY}.f1']:.3f}", *cells])
     return markdown(["model", "F1 of presence", *(f"{label}: F1, said and true" for label in labels)], rows)

@@ -11,8 +11,9 @@ import numpy as np
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
+from wijha.chunks import SPANNING
 from wijha.errors import InputError
-from wijha.records import read_rows
+from wijha.records import read_rows, records
 from wijha.schema import Schema
 from wijha.text import key
 from wijha.writing import Row
@@ -70,8 +71,17 @@ def load_examples(path: Path, schema: Schema, unlabelled: bool = False) -> list[
 
 
 def filled_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    """As `wijha.records.read_rows`, but passes over rows in which every cell is empty: spreadsheets end with some."""
-    for number, row in read_rows(path):
+    """As `wijha.records.read_rows`, but passes over rows in which every cell is empty: spreadsheets end with some.
+
+    Raises InputError for a row over so many lines that a quote must be open.
+    """
+    for record in records(path):
+        number, row = record.number, record.row
+        if record.fault:
+            raise InputError(record.fault.at(path, record))
+        if record.last - number >= SPANNING:
+            lines = f"{record.last - number + 1:,}"
+            raise InputError(f"expected a row of few lines in {path} line {number}, found {lines}; close its quote")
         if not row or not all(map(is_empty, row.values())):
             yield number, row
 

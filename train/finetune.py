@@ -21,7 +21,7 @@ import torch
 from transformers import DataCollatorWithPadding, EarlyStoppingCallback, EvalPrediction, TrainingArguments, set_seed
 from transformers.integrations import TensorBoardCallback
 
-from train.baselines import Baselines
+from train.baselines import Baselines, keyword_expressions
 from train.calibration import calibrate
 from train.card import SCORES, write_card
 from train.checkpoints import alone, newest_whole, room_for, step_of
@@ -71,11 +71,12 @@ def finetune(config: FinetuneConfig) -> Path:
     files = config.files()
     splits = split([example for path in files for example in load_examples(path, schema)], config.share)
     check_splits(config, schema, splits)
+    keyword_expressions(schema)  # what they want is said before the training, not after it
     asked = asked_to_learn(config, schema)
     config.output.mkdir(parents=True, exist_ok=True)  # what cannot be written is said before hours of work
     say = processes().print
     say(describe_data(files, config.optional_data, splits), flush=True)
-    if leaked := learned_too(splits["development"] + splits["test"], splits["train"]):
+    if leaked := learned_too(splits["development"] + splits["test"], [*splits["train"], *asked]):
         say(f"{leaked:,} sentences to score on are trained on too: give each such pair one `story`", flush=True)
     read = inputs(config)
     trained_on: dict[str, Any] = {

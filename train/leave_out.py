@@ -28,6 +28,7 @@ from wijha.errors import InputError
 from wijha.files import write_json
 from wijha.records import read_rows
 from wijha.schema import Schema
+from wijha.text import key
 from wijha.writing import Row, write_rows
 
 OUTPUT, RESULTS = Path("runs/leave-out"), Path("configs/results/leave-out")
@@ -60,7 +61,7 @@ def leave_out(config: FinetuneConfig, by: str, groups: int, folder: Path) -> dic
     rows = [row for path in files for _, row in read_rows(path)]
     results = {}
     for group in largest(rows, by, groups, schema):
-        home = folder / re.sub(r"\W+", "-", group)
+        home = folder / f"{re.sub(r'[^0-9A-Za-z]+', '-', group)}-{key(group)[:8]}"
         kept, left = home / "train.local.jsonl", home / "left-out.local.jsonl"
         write_rows((row for row in rows if group_of(row, by) != group), kept)
         write_rows((row for row in rows if group_of(row, by) == group), left)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from wijha.schema import Schema
+from wijha.schema import ANY, Schema
 
 RESAMPLES = 1_000
 
@@ -46,7 +46,7 @@ def scores(confusion: np.ndarray, schema: Schema) -> dict[str, np.ndarray]:
     for index, label in enumerate(names[1:], 1):
         result |= _prf(pooled, index, label)
     for row, topic in enumerate(schema.topic_names):
-        result |= _prf(there[..., row, :, :], 1, f"{topic}.present")
+        result |= _prf(there[..., row, :, :], 1, f"{topic}.{ANY}")
         f1 = _f1(confusion[..., row, :, :])
         result[f"{topic}.favg2"] = f1[..., polar].mean(axis=-1)
         result[f"{topic}.favg3"] = f1[..., present].mean(axis=-1)

@@ -14,6 +14,8 @@ TARGET = "target"
 """What stands for a topic where a model is asked for a target of one's own."""
 COLUMNS = {"text", "id", "story", "group", "split", TARGET}
 """What a labelled row may have beside a column a topic."""
+ANY = "present"
+"""What scores call any label of a topic but the first."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ class Schema:
             or len(set(polar)) < len(polar)
         ):
             problems.append(f"polar must list labels other than the first, each once, got {polar!r}")
+        if ANY in names:
+            problems.append(f"labels need other names than {ANY}, as scores call all of them but the first")
         if taken := sorted(COLUMNS & {topic.name for topic in topics}):
             problems.append(f"topics need other names than the columns {', '.join(taken)} of labelled rows")
         if unknown := set(raw) - {"topics", "labels", "polar"}:

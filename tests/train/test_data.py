@@ -148,3 +148,12 @@ def test_a_split_column_wins(tmp_path: Path) -> None:
     }
     with pytest.raises(InputError, match="expected train, development, test as split of a-1, got 'dev'"):
         split(load_examples(_write(tmp_path / "a.jsonl", ROW | {"split": "dev"}), SCHEMA))
+
+
+def test_a_quote_that_nothing_closes_is_said(tmp_path: Path) -> None:
+    rows = [f"نص {number},absent,absent,absent,absent" for number in range(300)]
+    rows[3] = '"' + rows[3]
+    names = ",".join(("text", *SCHEMA.topic_names))
+    (tmp_path / "a.csv").write_text("\n".join([names, *rows, 'نص",absent,absent,absent,absent']), encoding="utf-8")
+    with pytest.raises(InputError, match=r"expected a row of few lines in .*a.csv line 5, found 29\d; close its quote"):
+        load_examples(tmp_path / "a.csv", SCHEMA)

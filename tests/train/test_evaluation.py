@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from train import calibration, evaluation
-from train.baselines import Baselines
+from train.baselines import Baselines, keyword_expressions
 from train.calibration import calibrate, fit_temperature
 from train.card import write_card
+from train.config import FinetuneConfig
 from train.data import Example, label_numbers, load_examples, split
 from train.evaluation import blinded, evaluate_model, score, searched_words
+from train.finetune import finetune
 from train.release import release
 from train.tables import HEADLINE, lacking, remarks
 from wijha import Classifier, InputError, Schema
@@ -232,6 +234,26 @@ def test_a_better_model_is_so_much_better_in_numbers_and_in_print(data: Path) ->
     assert 0.7 < low < 1 - 10 / 60 < high < 1  # 10 of 60 rows have no topic
     gained = "topic micro-F1 +1.000 [+1.000 +1.000], Favg3 +1.000 [+1.000 +1.000]"
     assert f"model - silent: {gained}, rows right by McNemar's test, two-sided, p < 0.001" in remarks(result)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [("['سعر (الفائدة']", "missing \\), unterminated"), ("أسعار", "none"), ("[]", "none"), ("['']", "none")],
+)
+def test_words_of_a_topic_that_are_no_expressions_are_said_before_a_training(
+    settings: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, found: str
+) -> None:
+    schema, keywords = Schema.from_yaml(Path(str(settings["schema"]))), tmp_path / "keywords.yaml"
+    keywords.write_text("".join(f"{topic}: {words}\n" for topic in schema.topic_names), encoding="utf-8")
+    monkeypatch.setattr("train.baselines.KEYWORDS", keywords)
+    config = FinetuneConfig(**settings, output=tmp_path / "run")  # type: ignore[arg-type]
+    with pytest.raises(
+        InputError, match=f"expected a list of regular expressions as {schema.topic_names[0]} .*{found}"
+    ):
+        finetune(config)
+    assert not config.output.exists()
+    keywords.write_text("", encoding="utf-8")
+    assert keyword_expressions(schema) == {}
 
 
 def test_keyword_rules_and_tfidf_learn_what_is_there(data: Path) -> None:

@@ -209,6 +209,8 @@ def test_dates_that_lie_partly_outside_are_told(tmp_path: Path) -> None:
 
 
 def test_folders_that_are_linked_are_part_of_an_archive(tmp_path: Path) -> None:
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "moved").mkdir()
     write(tmp_path / "archive" / "2013.jsonl", made())
     write(tmp_path / "moved" / "2014.jsonl", made())
     (tmp_path / "archive" / "2014").symlink_to(tmp_path / "moved")

@@ -180,7 +180,7 @@ def test_what_nobody_found_is_bounded_as_by_clopper_and_pearson(tmp_path: Path) 
     rows = [{"text": str(number), "peace_stance": "absent", "peace_score": 0.99} for number in range(20_000)]
     write_rows(rows, tmp_path / "archive.parquet")
     design = draw(tmp_path / "archive.parquet", tmp_path / "sample.jsonl", 100)
-    found = estimates("peace", design, dict.fromkeys(design.drawn, {"peace": "absent"}))[0]
+    found = estimates("peace", design, {name: {"peace": "absent"} for name in design.drawn})[0]
     assert (found["estimated"], found["estimated_low"], found["recall"]) == (0, 0, None)
     assert found["estimated_high"] == pytest.approx(20_000 * (1 - 0.025 ** (1 / 100)), rel=0.05)
 

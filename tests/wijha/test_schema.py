@@ -29,6 +29,10 @@ def test_round_trip_and_output_order() -> None:
         ({"topics": [{"name": "a"}] * 2, "labels": [{"name": "x"}, {"name": "y"}]}, "topics repeat a name"),
         ({"topics": [{"name": "a", "colour": "b"}], "labels": [{"name": "x"}, {"name": "y"}]}, "each of topics takes"),
         ({"topics": [{"name": "a"}], "labels": [{"name": "x"}, {"name": "y"}], "polar": ["x"]}, "polar must list"),
+        (
+            {"topics": [{"name": "a"}], "labels": [{"name": "x"}, {"name": "present"}]},
+            "labels need other names",
+        ),
         ({"topics": [{"name": "a"}], "labels": [{"name": "x"}, {"name": "y"}], "polar": ["y", "y"]}, "each once, got"),
         ({"topics": [{"name": "id"}], "labels": [{"name": "x"}, {"name": "y"}]}, "other names than the columns id of"),
         ({"topics": [{"name": "a"}], "labels": [{"name": "x"}, {"name": "y"}], "polar": [["y"]]}, "polar must list"),

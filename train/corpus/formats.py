@@ -76,7 +76,10 @@ def import_file(
 def _column_names(columns: Pairs, schema: Schema) -> dict[str, str]:
     ours = (*_OWN, *schema.topic_names)
     if unknown := [name for name, _ in columns if name not in ours]:
-        raise InputError(f"expected --map of {', '.join(ours)}, found {', '.join(unknown)}; put our name before the =")
+        raise InputError(
+            f"expected --map of {', '.join(ours)}, found {', '.join(unknown)}; put our name before the =, "
+            "and name topics of your own by --schema"
+        )
     return dict(columns)
 
 
@@ -85,7 +88,7 @@ def _label_names(labels: Pairs, schema: Schema) -> dict[str, str]:
     if unknown := [name for name, _ in labels if name not in schema.label_names]:
         raise InputError(
             f"expected --labels of {', '.join(schema.label_names)}, found {', '.join(unknown)}; "
-            "put our name before the ="
+            "put our name before the =, and name labels of your own by --schema"
         )
     own = {label.arabic: label.name for label in schema.labels} | {name: name for name in schema.label_names}
     return own | {theirs: ours for ours, theirs in labels}
