@@ -22,7 +22,7 @@ import numpy as np
 from train.baselines import Baselines
 from train.command import command_line, one_sentence_errors
 from train.config import CompareConfig, FinetuneConfig, load_config
-from train.data import label_numbers, load_examples
+from train.data import label_numbers, learned_too, load_examples
 from train.evaluation import run_splits
 from train.finetune import difference, finetune, inputs
 from train.provenance import begun_with, run_of
@@ -108,7 +108,10 @@ def compare(config: CompareConfig, folder: Path) -> dict[str, Any]:
     schema, examples = first.schema, load_examples(config.evaluate, first.schema)
     texts, true = [example.text for example in examples], label_numbers(examples, first.schema)
 
-    baselines = Baselines(run_splits(first.folder, schema)["train"], schema).predict(texts)
+    train = run_splits(first.folder, schema)["train"]
+    if learned := learned_too(examples, train):
+        print(f"{learned:,} of {len(examples):,} sentences are among those that {first.folder} was trained on")
+    baselines = Baselines(train, schema).predict(texts)
     predicted = {
         name: [Classifier.load(model).logits(texts).argmax(axis=-1) for model in models[name]] for name in models
     }

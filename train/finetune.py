@@ -314,9 +314,7 @@ def difference(config: FinetuneConfig, read: Mapping[str, str]) -> str:
     if kept.exists() and (other := changes(config, read_json(kept))):
         return f"config ({'; '.join(other)})"
     if sums.exists():
-        newer = (str(config.schema), str(Path(config.encoder) / "tokenizer.json"))  # older runs did not note these
-        begun_with = {name: read[name] for name in newer if name in read} | read_json(sums)
-        return ", ".join(sorted({name for name, _ in begun_with.items() ^ read.items()}))
+        return ", ".join(sorted({name for name, _ in read_json(sums).items() ^ read.items()}))
     return ""
 
 

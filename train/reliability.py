@@ -28,7 +28,9 @@ PROMISES = {
     "a fine-tuning step that finds too little memory is halved, in one process, and said": (
         "tests/train/test_trainer.py"
     ),
-    "several processes fine-tune to the weights of one": "tests/train/test_finetune.py -k two_processes",
+    "several processes fine-tune to the weights of one, where no words are masked and every step is whole": (
+        "tests/train/test_finetune.py -k two_processes"
+    ),
     "a file job that was killed, 50 times, goes on with `--resume` to the same bytes; `wijha verify` proves each row "
     "once": f"tests/wijha/test_jobs.py {SLOW}",
     "whichever file operation of a job fails, nothing is lost: every one fails once": "tests/wijha/test_faults.py",
@@ -83,9 +85,8 @@ def prove(*only: str) -> None:
 
 
 def last_said() -> dict[str, dict[str, str]]:
-    """What each promise's tests said when they ran last, when, and of which commit; older figures lack the last two."""
-    figures = read_json(RESULTS) if RESULTS.exists() else {}
-    return {words: {"said": figure} if isinstance(figure, str) else figure for words, figure in figures.items()}
+    """What each promise's tests said when they ran last, when, and of which commit."""
+    return dict(read_json(RESULTS)) if RESULTS.exists() else {}
 
 
 def proved(words: str) -> str:
@@ -108,8 +109,8 @@ def table() -> str:
 def _cell(figure: dict[str, str] | None) -> str:
     if figure is None:
         return "not run yet"
-    when = ", ".join(figure[name] for name in ("date", "commit") if figure.get(name))
-    return f"{figure['said']} ({when})" if when else figure["said"]
+    when = ", ".join(filter(None, (figure["date"], figure["commit"])))
+    return f"{figure['said']} ({when})"
 
 
 if __name__ == "__main__":

@@ -52,11 +52,14 @@ def key(text: str) -> str:
 
 
 def sentences(text: str) -> list[str]:
-    """Every piece of a document, in order, stripped of spaces and bullets at its edges."""
+    """Every piece of a document that holds a letter or digit, in order, stripped of spaces and bullets at its edges."""
     pieces = []
     for line in _LINE.split(text):
         start = seen = 0  # where the piece begins, and how far it was looked at: no sign is looked at for every stop
+        last = max((place for place, sign in enumerate(line) if sign.isalnum()), default=-1)
         for end in _END.finditer(line):
+            if end.end() > last:  # signs alone are no sentence: they stay with the one before them
+                break
             before = line[seen : end.start()]
             abbreviated = _ABBREVIATION.search(before) is not None
             listed = seen == start and _LIST_NUMBER.match(before) is not None
@@ -67,7 +70,7 @@ def sentences(text: str) -> list[str]:
             pieces.append(line[start : end.end()])
             start = seen = end.end()
         pieces.append(line[start:])
-    return [piece for piece in (p.strip(_EDGE) for p in pieces) if piece]
+    return [piece.strip(_EDGE) for piece in pieces if any(map(str.isalnum, piece))]
 
 
 def _glued_to_a_short_word(line: str, start: int, end: re.Match[str]) -> bool:

@@ -318,6 +318,11 @@ def test_a_topic_left_open_is_passed_over(tmp_path: Path, capsys: pytest.Capture
     filled = compare_files(first, second, OTHER, tmp_path / "differ.jsonl", missing_is_absent=True)
     assert (filled["rows"], filled["topics"]["budget"]["presence"]["equal"]) == (2, 0.5)
     assert [row["id"] for row in read(tmp_path / "differ.jsonl")] == ["r0", "r1"]
+    lines(second, [{**one, "budget": None, "football": None}, {**other, "budget": "mixed"}])
+    capsys.readouterr()
+    assert compare_files(first, second, OTHER, None)["rows"] == 1
+    said = capsys.readouterr().out
+    assert "1 rows have labels of one of the two at most: they count for nothing" in said and "left open" not in said
 
 
 def test_agreement_refuses_what_it_cannot_compare(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def _rounded(value: float) -> float:
 def compare_files(
     first: Path, second: Path, schema: Schema, output: Path | None, missing_is_absent: bool = False
 ) -> dict[str, Any]:
-    """Print the agreement of two annotators' files, matched by id; their disagreements go to `output`. A topic that one
+    """Print the agreement of two readers' files, matched by id; their disagreements go to `output`. A topic that one
     of them left open in a row is passed over there, or is absent beside another label where `missing_is_absent`.
 
     Raises InputError when the files share no id, and when `output` is one of them.
@@ -87,7 +87,10 @@ def compare_files(
     rows = [[[file[name].labels[topic] for topic in schema.topic_names] for name in both] for file in (one, other)]
     result = agreement(*rows, schema)
     print(table(result))
-    if part := len(both) - result["rows"]:
+    one_alone = sum(not any(one[name].labels.values()) or not any(other[name].labels.values()) for name in both)
+    if one_alone:
+        print(f"{one_alone:,} rows have labels of one of the two at most: they count for nothing")
+    if part := len(both) - result["rows"] - one_alone:
         print(f"{part:,} rows have a topic that one of the two left open: they count for their other topics")
     print(f"{len(one) - len(both):,} rows only in {first.name}, {len(other) - len(both):,} only in {second.name}")
     if output:
