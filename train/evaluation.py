@@ -92,7 +92,6 @@ def evaluate_model(
     read = named_readings(readers, examples, schema) if readers else ours
     result = {
         "source": labelled.source,
-        "computed_by": classifier.runtime_name,
         **score(classifier, examples, Baselines(train, schema), development_thresholds(folder), read),
     }
     write_json(folder / f"evaluation-{name}.json", result)
@@ -241,6 +240,7 @@ def score(
             "confusion": confusion_tables(counts, schema),
         }
     return {
+        "computed_by": classifier.runtime_name,
         "sentences": len(examples),
         "stories": len({example.story for example in examples}),
         "systems": systems,

@@ -22,6 +22,7 @@ from train.command import run
 from train.config import FinetuneConfig, as_dict
 from train.evaluation import evaluate_model
 from train.finetune import finetune
+from train.provenance import begun_with, run_of
 from train.tables import HEADLINE, between, markdown
 from wijha.arguments import positive
 from wijha.errors import InputError
@@ -67,7 +68,8 @@ def leave_out(config: FinetuneConfig, by: str, groups: int, folder: Path) -> dic
         write_rows((row for row in rows if group_of(row, by) == group), left)
         model = finetune(dataclasses.replace(config, data=(kept,), optional_data=(), output=home))
         scored = evaluate_model(model, left)
-        results[group] = {"sentences": scored["sentences"], "systems": scored["systems"]}
+        kept_of = {name: scored[name] for name in ("sentences", "systems")}
+        results[group] = kept_of | {"trained_on": begun_with(run_of(model))}
     return results
 
 

@@ -61,8 +61,6 @@ exit codes:
 def main(words: list[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 2 not as expected, 128 + n stopped by signal n."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing here reaches for a hub
-    # What torch keeps for each shape of a batch on a CPU fills two gigabytes; without it, it is 7 % slower.
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # where Arabic names cannot be shown

@@ -137,6 +137,20 @@ def test_memory_does_not_grow_with_the_shapes_of_batches(folder: Path) -> None:
     assert float(done.stdout) < 40, done.stderr
 
 
+@pytest.mark.parametrize("own", ["", "7"])
+def test_torch_on_a_cpu_keeps_nothing_for_each_shape(folder: Path, monkeypatch: pytest.MonkeyPatch, own: str) -> None:
+    """The cache that benchmarks found to fill gigabytes, by the command line or not; one's own setting stays."""
+    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
+    if own:
+        monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", own)
+    done = _python(
+        "import os, sys; from wijha import Classifier; Classifier.load(sys.argv[1], runtime='torch')\n"
+        "print(os.environ['ONEDNN_PRIMITIVE_CACHE_CAPACITY'])",
+        str(folder),
+    )
+    assert done.stdout.split() == [own or "0"], done.stderr
+
+
 @pytest.fixture(scope="module")
 def exported(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model through `train.export`."""
