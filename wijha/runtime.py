@@ -186,7 +186,7 @@ class TorchRuntime:
         except (RuntimeError, AssertionError) as error:
             raise InputError(f"expected a device that torch has, got {self.device!r}; name cpu or cuda") from error
         if on_cpu := self.device.startswith("cpu"):
-            # What torch keeps for each shape of a batch fills two gigabytes; without it, it is 7 % slower. Read once, at
+            # What torch keeps for each shape of a batch fills gigabytes; without it, it is 7 % slower. Read once, at
             # the first product of the process.
             os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
         self.name = f"torch {self.device}"

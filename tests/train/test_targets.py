@@ -192,7 +192,9 @@ def test_files_are_classified_towards_a_target(
     assert wijha(["sample", str(tmp_path / "out.jsonl"), str(tmp_path / "sample.csv"), "--rows", "9"]) == 0
     design = json.loads((tmp_path / "sample.design.json").read_text(encoding="utf-8"))
     assert design["source"]["towards"] == "الحرب" and set(design["strata"][0]["said"]) == {"target"}
-    assert wijha([*job, "--towards", "الهدنة", "--resume"]) == 0
+    assert wijha([*job, "--towards", "الهدنة", "--resume"]) == 2
+    assert "found it made with towards 'الحرب'; name another OUT" in capsys.readouterr().err
+    assert wijha([*job, "--towards", "الهدنة", "--restart"]) == 0
     again = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {row["target_stance"] for row in again} == {"favor"}
     (tmp_path / "in.txt").write_text(f"{LONG}\n{rows[0]['text']}\n", encoding="utf-8")
