@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from train.data import UNLABELLED, encode, has_topics, learned_too, load_examples, split, split_of
+from train.data import UNLABELLED, Example, encode, has_topics, learned_too, load_examples, split, split_of
 from wijha import InputError, Schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +26,12 @@ def test_rows_become_examples_and_extra_columns_stay(tmp_path: Path) -> None:
     first, second = load_examples(path, SCHEMA)
     assert (first.id, first.story, first.fields) == ("x", "s", {"form": "lead"})
     assert second.labels["jerusalem_status"] is None and second.id == "a-2"
+
+
+def test_a_story_goes_by_its_own_name_then_its_group_then_its_id(tmp_path: Path) -> None:
+    names = {"story": "s", "group": "g", "id": "x"}
+    rows = [ROW | names, ROW | names | {"story": " "}, ROW | names | {"story": None, "group": ""}]
+    assert [example.story for example in load_examples(_write(tmp_path / "a.jsonl", *rows), SCHEMA)] == ["s", "g", "x"]
 
 
 def test_a_row_without_a_story_keeps_its_split_whatever_stands_before_it(tmp_path: Path) -> None:
@@ -116,16 +122,15 @@ def test_split_loses_nothing(data: Path) -> None:
     assert sorted(e.id for part in parts.values() for e in part) == sorted(e.id for e in examples)
 
 
-def test_a_share_takes_whole_stories_of_every_split_and_grows(data: Path) -> None:
-    examples = load_examples(data, SCHEMA)
+def test_a_share_takes_whole_stories_of_every_split_and_grows() -> None:
+    examples = [Example(str(number), "نص", {}, f"story-{number // 2}", {}) for number in range(8_000)]
     parts, fewer, fewest = split(examples), split(examples, 0.6), split(examples, 0.3)
     for name, part in parts.items():
         kept = {example.story for example in fewer[name]}
         assert fewer[name] == [example for example in part if example.story in kept]
         assert {example.story for example in fewest[name]} <= kept
-    stories = {example.story for example in examples}
-    left = {example.story for part in fewer.values() for example in part}
-    assert len(left) / len(stories) == pytest.approx(0.6, abs=0.15)
+        assert len(fewer[name]) / len(part) == pytest.approx(0.6, abs=0.05)
+        assert len(fewest[name]) / len(part) == pytest.approx(0.3, abs=0.05)
 
 
 def test_encoding(tmp_path: Path, encoder: Path) -> None:

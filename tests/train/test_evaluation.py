@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -254,6 +255,18 @@ def test_words_of_a_topic_that_are_no_expressions_are_said_before_a_training(
     assert not config.output.exists()
     keywords.write_text("", encoding="utf-8")
     assert keyword_expressions(schema) == {}
+
+
+def test_a_score_hangs_on_the_stories_that_are_drawn_not_on_the_sentences(data: Path) -> None:
+    rows = load_examples(data, SCHEMA)
+    examples = [replace(row, story=str(set(row.labels.values()) == {"absent"})) for row in rows]  # 50 and 10 rows
+    silent = Baselines([], SCHEMA)
+    silent.predictors["silent"] = lambda texts: np.zeros((len(texts), 4), dtype=int)
+    result = score(Perfect(examples), examples, silent)  # type: ignore[arg-type]
+    found = result["systems"]["silent"]
+    assert result["stories"] == 2 and found["stories_right"] == 0.5
+    assert found["scores"]["exact_rows"] == pytest.approx(10 / 60)
+    assert found["intervals"]["exact_rows"] == result["model_minus"]["silent"]["exact_rows"]["interval"] == (0, 1)
 
 
 def test_keyword_rules_and_tfidf_learn_what_is_there(data: Path) -> None:

@@ -58,3 +58,6 @@ def test_groups_are_read_from_any_date_and_the_largest_come_first() -> None:
     assert largest(rows, "year", 1, SCHEMA) == ["2016"]
     with pytest.raises(InputError, match="expected data of 2 groups by year, found 1; lower --groups"):
         largest(rows, "year", 2, SCHEMA)
+    rows += 3 * [{"date": "2013", **dict.fromkeys(SCHEMA.topic_names, "absent")}]
+    rows += 2 * [{"date": "2014", "jerusalem_status": "absent", "terrorism_cooperation": "neutral"}]
+    assert largest(rows, "year", 2, SCHEMA) == ["2014", "2016"]

@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 
+from train.data import Example
 from train.perturbations import NOISE, SPELLINGS
-from train.robustness import main, measure, table
+from train.robustness import Probe, main, measure, table
 from wijha import InputError
 
 TEXT = "رفضت الفصائل المسلحة الهدنة في حلب " * 50
@@ -34,6 +36,26 @@ def test_what_the_normaliser_covers_keeps_every_label_and_noise_does_not(folder:
     assert worst["same_ids"] < 0.2 and worst["interval"][0] <= worst["same_labels"] <= worst["interval"][1]
     assert measure(folder, data, rows=40) == result
     assert f"| dropped letter, 10% | {worst['rows']} | " in table(result)
+
+
+class Letters:
+    """Reads letter by letter and says of a text whether it has an x."""
+
+    def __init__(self) -> None:
+        self.readers = [self]
+
+    def token_ids(self, texts: list[str]) -> list[list[int]]:
+        return [list(map(ord, text)) for text in texts]
+
+    def logits(self, texts: list[str]) -> np.ndarray:
+        return np.array([[["x" not in text, "x" in text]] for text in texts])
+
+
+def test_the_interval_is_over_stories_and_of_altered_rows_alone() -> None:
+    texts = {"moved": ["a"] * 9 + ["c"] * 5, "stays": ["ax"] * 3 + ["c"] * 7}
+    examples = [Example("", text, {}, story, {}) for story, of_it in texts.items() for text in of_it]
+    cell = Probe(Letters(), examples, 13)("x for a", lambda text, _: text.replace("a", "x"))  # type: ignore[arg-type]
+    assert cell == {"rows": 12, "same_ids": 0.0, "same_labels": 3 / 12, "interval": (0.0, 1.0)}
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.1])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from math import isqrt
 from pathlib import Path
 
 import evaluate
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score, precision_score
+from sklearn.metrics import f1_score, precision_score, recall_score
 
 from train.scores import (
     cell_counts,
@@ -51,11 +52,16 @@ def test_against_scikit_learn(random_labels: tuple[np.ndarray, np.ndarray]) -> N
     values = evaluate_counts(cell_counts(predicted, true, 4), SCHEMA)
     flat = f1_score(true.ravel(), predicted.ravel(), labels=[2, 3], average="macro")
     assert values["favg2"] == pytest.approx(flat)
+    assert values["macro_f1"] == pytest.approx(f1_score(true.ravel(), predicted.ravel(), average="macro"))
     topic = f1_score(true[:, 1], predicted[:, 1], labels=[1, 2, 3], average="macro")
     assert values["de_escalation_zones.favg3"] == pytest.approx(topic)
     assert values["topic_macro_f1"] == pytest.approx(f1_score(true > 0, predicted > 0, average="macro"))
-    precision = precision_score(true[:, 0] == 3, predicted[:, 0] == 3)
-    assert values["political_settlement.against.precision"] == pytest.approx(precision)
+    polar = [f1_score(true[:, n], predicted[:, n], labels=[2, 3], average="macro") for n in range(4)]
+    assert [values[f"{topic}.favg2"] for topic in SCHEMA.topic_names] == pytest.approx(polar)
+    assert values["favg2_by_topic"] == pytest.approx(np.mean(polar))
+    is_against = true[:, 0] == 3, predicted[:, 0] == 3
+    assert values["political_settlement.against.precision"] == pytest.approx(precision_score(*is_against))
+    assert values["political_settlement.against.recall"] == pytest.approx(recall_score(*is_against))
 
 
 def test_metric_module_loads_without_a_network(random_labels: tuple[np.ndarray, np.ndarray]) -> None:
@@ -75,6 +81,23 @@ def test_intervals_contain_the_score_and_narrow_with_rows(random_labels: tuple[n
         assert low < evaluate_counts(many, SCHEMA)["favg3"] < high
         widths.append(high - low)
     assert widths[0] / widths[1] == pytest.approx(3, rel=0.2)
+
+
+def test_intervals_leave_out_a_fortieth_at_either_end() -> None:
+    even = np.arange(1_001) / 1_000
+    assert intervals({"favg3": even})["favg3"] == pytest.approx((0.025, 0.975))
+    difference = paired_differences({"favg3": even + 3, "favor.f1": even}, {"favg3": np.full(1_001, 3)})
+    assert difference == {"favg3": {"interval": pytest.approx((0.025, 0.975)), "p": pytest.approx(1 / 1_001)}}
+
+
+def test_a_sample_has_the_scores_of_the_rows_that_are_drawn(random_labels: tuple[np.ndarray, np.ndarray]) -> None:
+    counts = cell_counts(*random_labels, 4)
+    weights = resampling_weights([str(isqrt(row)) for row in range(len(counts))], resamples=5)
+    assert len(set(weights.sum(axis=1))) > 1  # stories are of 1 to 27 rows
+    samples = resampled(counts, weights, SCHEMA)
+    for number, drawn in enumerate(weights.astype(int)):
+        expected = evaluate_counts(counts.repeat(drawn, axis=0), SCHEMA)
+        assert {name: values[number] for name, values in samples.items()} == pytest.approx(expected)
 
 
 def test_a_pair_is_right_only_as_a_whole() -> None:

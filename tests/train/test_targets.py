@@ -226,6 +226,7 @@ def test_pairs_that_are_held_out_are_scored(
     assert result["pairs"] == 24
     assert result["systems"]["model"]["scores"]["exact_rows"] == 1
     assert result["systems"]["reader"]["scores"]["exact_rows"] == 0.25
+    assert result["systems"]["reader"]["intervals"]["exact_rows"] == [0.25, 0.25]  # one of each sentence's four
     words = result["systems"]["tfidf_logistic_regression"]["scores"]["exact_rows"]
     assert words == 1  # here the stance hangs on the target's words alone
     assert list(result["systems"]) == ["model", "reader", "tfidf_logistic_regression"] and 0 <= result["ece"] < 0.1
