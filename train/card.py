@@ -106,7 +106,7 @@ sample of your own text (`wijha sample`, `wijha estimate`).
 
 ARCHIVE = "archive.jsonl"
 """What `wijha estimate` says of the model, in its folder."""
-SCORES = ("evaluation-*.json", "robustness.json", ARCHIVE)
+SCORED_AFTER = ("evaluation-*.json", "robustness.json", ARCHIVE)
 """What the card tells of a model that was scored after its run: untrue once the model's labels are others."""
 
 _UNFITTED = f" (1 for a topic that fewer than {ENOUGH} sentences there have or are said to have)"

@@ -23,7 +23,7 @@ from transformers.integrations import TensorBoardCallback
 
 from train.baselines import Baselines, keyword_expressions
 from train.calibration import calibrate
-from train.card import SCORES, write_card
+from train.card import SCORED_AFTER, write_card
 from train.checkpoints import alone, newest_whole, room_for, step_of
 from train.command import leave_together, processes, run
 from train.confidence import thresholds_of
@@ -226,7 +226,7 @@ def finish_again(
 ) -> None:
     """As `finish`, of a finished run's folder that was unsealed and changed since. `changed` goes into its config, the
     checksums of what was `read` for that beside those of the run's data."""
-    for scored in (path for name in SCORES for path in folder.glob(name)):
+    for scored in (path for name in SCORED_AFTER for path in folder.glob(name)):
         scored.unlink()  # of what it was before
     run = run_of(folder)
     finish(folder, run["config"] | changed, splits, begun_with(run) | dict(read or {}))

@@ -40,7 +40,7 @@ from train.tables import between, markdown
 from wijha.classifier import SETTINGS, Classifier, read_temperatures, softmax
 from wijha.errors import InputError
 from wijha.files import file_sha256, read_json, write_json
-from wijha.reader import TARGET_SHARE
+from wijha.reader import check_target
 from wijha.schema import TARGET, Schema, Topic
 from wijha.text import key
 
@@ -88,13 +88,9 @@ def check_targets(path: Path, schema: Schema, tokenizer: PreTrainedTokenizerBase
     named = {f"{path} line {number}": str(row["target"]) for number, row in filled_rows(path)}
     named |= {f"the topic {topic.name}": asked_name(topic) for topic in schema.topics}
     encoded = tokenizer(list(named.values()), add_special_tokens=False)["input_ids"]
-    most = length // TARGET_SHARE - 1
     for (place, target), ids in zip(named.items(), encoded, strict=True):
-        if len(ids) > most or not tokenizer.decode(ids, skip_special_tokens=True).strip():
-            raise InputError(
-                f"expected a target of 1 to {most} tokens, known words among them, in {place}, got {target!r}; "
-                "name it in a few words"
-            )
+        known = bool(tokenizer.decode(ids, skip_special_tokens=True).strip())
+        check_target(target, len(ids), known, length, place)
 
 
 def _example(row: dict[str, object], number: int, path: Path, schema: Schema) -> Example:

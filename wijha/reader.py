@@ -41,6 +41,17 @@ def whole_model(folder: Path) -> Iterator[None]:
         raise InputError(f"expected a whole model in {folder}, got: {reason}; copy or train it again") from error
 
 
+def check_target(target: object, tokens: int, known: bool, longest: int, place: str = "") -> None:
+    """Raises InputError for a target of more tokens than a fourth of what a model reads, its [SEP] among them, or
+    without a word that it knows."""
+    most = longest // TARGET_SHARE - 1
+    if tokens > most or not known:
+        raise InputError(
+            f"expected a target of 1 to {most} tokens, known words among them,{place and f' in {place},'} "
+            f"got {target!r}; name it in a few words"
+        )
+
+
 class Reader:
     """The tokenizer and the network of a model folder; it knows nothing of topics and labels."""
 
@@ -73,13 +84,8 @@ class Reader:
         Raises InputError for a target that is empty, is longer than a fourth of what the model reads, is no text, or
         has nothing but special tokens and signs that the model does not know.
         """
-        most = self.longest // TARGET_SHARE
         ids = self._encoder.ids([target])[0][1:] if isinstance(target, str) and _whole(target) else []
-        if len(ids) > most or not self._encoder.known(ids):
-            raise InputError(
-                f"expected a target of 1 to {most - 1} tokens, known words among them, got {target!r}; "
-                "name it in a few words"
-            )
+        check_target(target, len(ids) - 1, bool(self._encoder.known(ids)), self.longest)
         return ids
 
     def logits(self, ids: Sequence[Sequence[int]]) -> np.ndarray:
