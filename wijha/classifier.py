@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple, NoReturn, overload
 
 import numpy as np
 
@@ -162,15 +162,13 @@ class Classifier:
         """One record a text, in order. A text is a list of one. A list gives a list; any other iterable is read 4,096
         texts at a time, and gives records when so many, or its end, are there.
 
-        Raises InputError when something in it is not a text.
+        Raises InputError when something in it is not a text, and for a table or mapping, whose names are not its texts.
         """
         if isinstance(texts, str):
             return list(self._stream([texts]))
-        try:
-            iter(texts)
-        except TypeError as error:
+        if not isinstance(texts, Iterable) or isinstance(texts, Mapping | bytes) or hasattr(texts, "columns"):
             found = type(texts).__name__
-            raise InputError(f"expected a text or texts, got {found}; give a str or a list of them") from error
+            raise InputError(f"expected a text or texts, got {found}; give a str or a list of them")
         return list(self._stream(texts)) if isinstance(texts, list) else self._stream(texts)
 
     def _stream(self, texts: Iterable[str]) -> Iterator[Prediction]:
@@ -185,6 +183,10 @@ class Classifier:
             name: TopicPrediction(labels[k], float(row[k]), dict(zip(labels, map(float, row), strict=True)))
             for name, row, k in zip(self.schema.topic_names, rows, best, strict=True)
         }
+
+    def __reduce__(self) -> NoReturn:
+        """Raises InputError: neither copies nor other processes can take over what is loaded."""
+        raise InputError(f"expected no copy of a loaded model, got one asked for; Classifier.load {self.folder} there")
 
     def probabilities(self, texts: list[str]) -> np.ndarray:
         """Calibrated probabilities of a window of texts, shape (texts, topics, labels)."""

@@ -6,6 +6,7 @@ all of them see. Partitions in the paths of the input (year=2024/) are columns, 
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -61,6 +62,8 @@ def predict_with_ray(arguments: Namespace) -> None:
         check_new(path, names, added_columns(classifier.schema))
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order, context.enable_progress_bars = True, False
+    context.use_datasource_v2 = False  # which on a cluster let files change places all the same
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     _start(ray, workers)
     unfinished = out.with_name(f".{out.name}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -106,7 +109,8 @@ def _start(ray: Any, workers: int) -> None:
             ray.init(**quiet)
         except ConnectionError as error:
             raise InputError(
-                f"expected a Ray cluster at RAY_ADDRESS={address}, found none; run ray start --head or unset it"
+                f"expected a Ray cluster at RAY_ADDRESS={address}, found none that lets it in; run ray start --head, "
+                "unset it, or see docs/cluster.md on tokens"
             ) from error
     else:
         ray.init(num_cpus=max(os.cpu_count() or 1, workers + 1), include_dashboard=False, **quiet)

@@ -163,7 +163,7 @@ def padded(rows: Sequence[Sequence[int]], pad: int, step: int, widest: int) -> t
 def stock_model(folder: Path) -> Any:
     """The stock class of a folder with the weights of model.safetensors, nothing else. Raises as check_weights does."""
     check_weights(folder)
-    load = import_module("transformers").AutoModelForSequenceClassification.from_pretrained
+    load = need("transformers").AutoModelForSequenceClassification.from_pretrained
     with no_progress_bar():
         return load(folder, local_files_only=True, use_safetensors=True, trust_remote_code=False)
 

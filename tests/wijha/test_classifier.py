@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import shutil
 from pathlib import Path
 
@@ -81,7 +83,19 @@ def test_not_a_text_is_refused(classifier: Classifier) -> None:
         list(stream)
 
 
-@pytest.mark.parametrize("texts", [None, 42])
+class Table(list[str]):
+    """Gives the names of its columns, as tables of pandas do."""
+
+    columns = ("text", "date")
+
+
+def test_a_classifier_is_not_copied(classifier: Classifier) -> None:
+    for copied in (copy.deepcopy, pickle.dumps):
+        with pytest.raises(InputError, match=f"expected no copy of a loaded model, .* {classifier.folder} there"):
+            copied(classifier)
+
+
+@pytest.mark.parametrize("texts", [None, 42, {"text": "نص"}, b"text", Table(["text"])])
 def test_what_is_no_iterable_is_refused_at_once(classifier: Classifier, texts: object) -> None:
     with pytest.raises(InputError, match=f"expected a text or texts, got {type(texts).__name__}; give a str or a list"):
         classifier.classify(texts)  # type: ignore[call-overload]

@@ -133,7 +133,7 @@ def test_a_cluster_that_is_not_there_is_one_sentence(
     ray.shutdown()
     monkeypatch.setenv("RAY_ADDRESS", "auto")
     assert main(["predict", str(archive), str(tmp_path / "out"), "--engine", "ray", "--model", str(model)]) == 2
-    assert "error: expected a Ray cluster at RAY_ADDRESS=auto, found none; run ray start" in capsys.readouterr().err
+    assert "error: expected a Ray cluster at RAY_ADDRESS=auto, found none that lets it in" in capsys.readouterr().err
 
 
 def test_rows_that_ray_lost_are_noticed(tmp_path: Path, archive: Path) -> None:
