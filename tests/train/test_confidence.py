@@ -28,6 +28,11 @@ def test_a_threshold_keeps_all_answers_of_one_confidence_or_none() -> None:
     assert thresholds(sure, np.zeros(5, dtype=bool)) == [None] * 3
 
 
+def test_a_threshold_is_enough_where_just_so_many_answers_are_right() -> None:
+    sure, right = 1 - np.arange(1, 101) / 200, np.arange(100) < 90
+    assert thresholds(sure, right) == [0.5, 1 - 94 / 200, 1 - 91 / 200]  # right are 90 of 100, of 94 and of 91
+
+
 def test_thresholds_are_judged_on_rows_that_they_were_not_chosen_by() -> None:
     sure, right = np.array([0.9, 0.8, 0.7, 0.2]), np.array([True, False, True, True])
     nine, more, most = abstaining(sure, right, [0.7, 0.95, None])
@@ -62,6 +67,13 @@ def test_a_row_is_as_sure_as_its_least_sure_topic() -> None:
     }  # fmt: skip
     unknown = confidence_report(calibrated, calibrated, np.array([[1, 0], [1, -100], [1, 0]]))
     assert unknown["aurc_rows"] == 0 and unknown["abstaining_rows"][0]["coverage"] == 1
+
+
+def test_rows_are_ordered_by_what_is_calibrated() -> None:
+    raw, calibrated = (np.array([[[1 - p, p]] for p in sure]) for sure in ([0.9, 0.8, 0.7], [0.6, 0.7, 0.8]))
+    report = confidence_report(raw, calibrated, np.array([[0], [1], [1]]))
+    assert report["aurc_rows"] == pytest.approx((0 + 0 + 1 / 3) / 3)  # raw, the wrong row would be the surest
+    assert [row["threshold"] for row in report["abstaining_rows"]] == [0.7] * 3
 
 
 def test_the_error_over_what_is_seen_leaves_out_what_is_ruled_out() -> None:

@@ -22,7 +22,7 @@ from train.finetune import finetune
 from train.release import release
 from train.tables import HEADLINE, lacking, remarks
 from wijha import Classifier, InputError, Schema
-from wijha.classifier import softmax
+from wijha.classifier import read_temperatures, softmax
 from wijha.cli import main
 from wijha.golden import unseal
 
@@ -222,7 +222,7 @@ class Perfect:
         return 9 * np.eye(4)[np.array([self.known[text] for text in texts])]
 
     def calibrated(self, logits: np.ndarray) -> np.ndarray:
-        return softmax(logits)
+        return softmax(logits / 3)
 
 
 def test_a_better_model_is_so_much_better_in_numbers_and_in_print(data: Path) -> None:
@@ -233,6 +233,9 @@ def test_a_better_model_is_so_much_better_in_numbers_and_in_print(data: Path) ->
     assert minus["favg3"] == minus["topic_micro_f1"] == {"interval": (1.0, 1.0), "p": 0.0}
     low, high = minus["exact_rows"]["interval"]
     assert 0.7 < low < 1 - 10 / 60 < high < 1  # 10 of 60 rows have no topic
+    before, after = (1 - np.exp(x) / (np.exp(x) + 3) for x in (9, 3))
+    assert result["confidence"]["ece_before"] == pytest.approx(before)
+    assert result["confidence"]["ece_after"] == pytest.approx(after)
     gained = "topic micro-F1 +1.000 [+1.000 +1.000], Favg3 +1.000 [+1.000 +1.000]"
     assert f"model - silent: {gained}, rows right by McNemar's test, two-sided, p < 0.001" in remarks(result)
 
@@ -313,6 +316,25 @@ def test_sure_and_right_absent_answers_do_not_change_the_temperatures(
     unseal(folder)
     alone = calibrate(folder, examples)
     assert absent and calibrate(folder, examples + 9 * absent) == alone != dict.fromkeys(SCHEMA.topic_names, 1.0)
+
+
+def test_a_temperature_is_that_of_what_is_there_or_seen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first topic is seen and there half the time, the second missed, the third ruled out, the last unlabelled."""
+    given = [(half, "favor", "absent", None) for half in ("favor", "absent") * 50]
+    examples = [Example("", "نص", dict(zip(SCHEMA.topic_names, each, strict=True)), "", {}) for each in given]
+    said = 3 * np.eye(4)[[SCHEMA.label_names.index(label) for label in ("favor", "absent", "absent", "favor")]]
+    monkeypatch.setattr(Classifier, "logits", lambda classifier, texts: np.stack([said] * len(texts)))
+    unseal(folder)
+    assert list(calibrate(folder, examples).values()) == pytest.approx([3 / np.log(3), 8, 1, 1], rel=1e-3)
+
+
+def test_the_temperature_of_what_is_asked_for_stays(folder: Path, data: Path) -> None:
+    unseal(folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["wijha"]["temperatures"] = {"target": 1.7, "former_topic": 3.0}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    found = calibrate(folder, load_examples(data, SCHEMA))
+    assert read_temperatures(folder) == found | {"target": 1.7} and set(found) == set(SCHEMA.topic_names)
 
 
 def test_every_number_of_the_card_is_in_a_file(folder: Path) -> None:

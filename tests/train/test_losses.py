@@ -59,6 +59,7 @@ def test_shares_of_labels_count_as_labels_do() -> None:
     assert TopicLoss(SCHEMA)(outputs, shares).item() == pytest.approx(TopicLoss(SCHEMA)(outputs, labels).item())
     divided = TopicLoss(SCHEMA)(outputs, shares, 21)  # numbers that are no UNLABELLED, as the Trainer counts them
     assert divided.item() == pytest.approx(TopicLoss(SCHEMA)(outputs, labels).item())
+    assert TopicLoss(SCHEMA)(outputs, shares, 42).item() == pytest.approx(divided.item() / 2)
     divided.backward()
     assert outputs.logits.grad[1, 3:].abs().sum() == 0 and outputs.logits.grad[1, :3].abs().sum() > 0
 

@@ -101,19 +101,27 @@ def test_halves_without_memory_are_said(settings: dict[str, object], tmp_path: P
 
 
 def test_words_are_masked_and_nothing_else(settings: dict[str, object], tmp_path: Path) -> None:
+    """Behind every other sentence stands a target."""
     made, batches = trainer(settings | {"word_dropout": 0.5}, tmp_path), list[torch.Tensor]()
     made.model.bert.embeddings.register_forward_pre_hook(
         lambda module, arguments, named: batches.append(named["input_ids"]), with_kwargs=True
     )
-    made.train()
     tokenizer = made.processing_class
     cls, sep, pad, mask = tokenizer.convert_tokens_to_ids(["[CLS]", "[SEP]", "[PAD]", "[MASK]"])
-    words, padding = list[int](), list[int]()
+    target = [*tokenizer("الهدنة في حلب", add_special_tokens=False)["input_ids"], sep]
+
+    def asked(row: dict[str, list[int]], number: int) -> dict[str, list[int]]:
+        more = target if number % 2 else []
+        return {"input_ids": row["input_ids"] + more, "attention_mask": row["attention_mask"] + [1] * len(more)}
+
+    made.train_dataset = made.train_dataset.map(asked, with_indices=True)
+    made.train()
+    words, behind = list[int](), set[tuple[int, ...]]()
     for row in (row for batch in batches for row in batch.tolist()):
-        assert row[0] == cls and row.count(sep) == 1
+        assert row[0] == cls
         words += row[1 : row.index(sep)]
-        padding += row[row.index(sep) + 1 :]
-    assert padding and set(padding) == {pad} and not {cls, pad} & set(words)
+        behind.add(tuple(number for number in row[row.index(sep) + 1 :] if number != pad))
+    assert behind == {(), tuple(target)} and not {cls, pad} & set(words)
     assert words.count(mask) / len(words) == pytest.approx(0.5, abs=0.08)
 
 

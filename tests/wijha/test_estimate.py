@@ -13,11 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy.stats import betabinom
 
 from wijha import InputError
 from wijha.archive_rows import Selection, connected
 from wijha.cli import main
-from wijha.design import Design, read_labels
+from wijha.design import Design, Drawn, Stratum, read_labels
 from wijha.estimate import PRESENT, collapsed, estimates
 from wijha.records import read_rows
 from wijha.sample import allocated, draw
@@ -474,3 +475,40 @@ def test_without_a_design_the_option_is_named(tmp_path: Path, capsys: pytest.Cap
         assert main(["estimate", str(tmp_path / "sample.csv"), *more]) == 2
         found = "got another file" if more else "found no such file"
         assert f"{found}; pass what `wijha sample` wrote beside the sample as --design FILE" in capsys.readouterr().err
+
+
+def figures(*strata: tuple[str, int, dict[str, int]]) -> dict[str, Any]:
+    """What `estimates` says of favor, by what the model said in each stratum, its size and what readers found there."""
+    parts = [Stratum("", size, {"peace": {said: size}}) for said, size, _ in strata]
+    design, read = Design({}, list(LABELS), parts, {}), dict[str, dict[str, str]]()
+    for place, (said, _, found) in enumerate(strata):
+        for label in Counter(found).elements():
+            name = f"s{len(read)}"
+            design.drawn[name], read[name] = Drawn("", place, {"peace": said}), {"peace": label}
+    return next(row for row in estimates("peace", design, read) if row["label"] == "favor")
+
+
+def bounded(row: dict[str, Any], name: str) -> list[float]:
+    return [row[f"{name}_low"], row[name], row[f"{name}_high"]]
+
+
+def test_bounds_leave_open_what_nobody_has_read() -> None:
+    """A sentence is put against what the few that are read say, or in its favour."""
+    known, most = ("absent", 800, {"absent": 750, "favor": 50}), betabinom(195, 1, 5).ppf(0.975) / 200
+    never, always = figures(known, ("favor", 200, {"against": 5})), figures(known, ("favor", 200, {"favor": 5}))
+    assert bounded(never, "precision") == pytest.approx([0, 0, most], rel=0.05)
+    assert bounded(always, "precision") == pytest.approx([1 - most, 1, 1], rel=0.05)
+    least = (1 - most) * 200
+    assert bounded(never, "recall") == pytest.approx([0, 0, most * 200 / (most * 200 + 50)], rel=0.05)
+    assert bounded(always, "recall") == pytest.approx([least / (least + 50), 0.8, 0.8], rel=0.05)
+    right, missed = ("favor", 20, {"favor": 20}), betabinom(790, 1, 10).ppf(0.975)
+    all_seen, few_seen = figures(right, ("absent", 800, {"absent": 10})), figures(right, ("absent", 800, {"favor": 10}))
+    assert bounded(all_seen, "estimated") == pytest.approx([20, 20, 20 + missed], rel=0.05)
+    assert bounded(all_seen, "recall") == pytest.approx([20 / (20 + missed), 1, 1], rel=0.05)
+    assert bounded(few_seen, "estimated") == pytest.approx([820 - missed, 820, 820], rel=0.05)
+    assert bounded(few_seen, "recall") == pytest.approx([20 / 820, 20 / 820, 20 / (820 - missed)], rel=0.05)
+
+
+def test_bounds_do_not_widen_with_the_number_of_strata() -> None:
+    whole, parts = [("favor", 1_000, {"favor": 200})], [("favor", 50, {"favor": 10})] * 20
+    assert figures(*parts)["precision_low"] == pytest.approx(figures(*whole)["precision_low"], abs=0.01)

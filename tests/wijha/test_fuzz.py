@@ -5,7 +5,9 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import re
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from random import Random
 
@@ -45,6 +47,8 @@ RANGES = [
     (0xD800, 0xE000),
     (0, 0x110000),
 ]
+LINE = re.compile("[\r\n\u2028\u2029]")
+EDGES = set(" \t\r\n\u00a0\u2028\u2029-\u2013\u2014*\u2022\u25aa\u25cf\u25a0|")
 
 
 HANG = 1_800  # seconds, many times what a test takes
@@ -102,11 +106,15 @@ def test_any_string(classifier: Classifier, count: int) -> None:
 
 @COUNTS
 def test_any_string_is_split(count: int) -> None:
+    """Lost are spaces, ends of lines, dashes, bullets, and signs before the first letter or digit of a line alone."""
     dice = Random(count)
     for text in [*EXTREMES.values(), *(made_up(dice) for _ in range(count))]:
-        at = 0
+        lost, rest = "", text
         for piece in sentences(text):
-            at = text.index(piece, at) + len(piece)
+            before, _, rest = rest.partition(piece)
+            lost += before
+        signs = {sign for line in LINE.split(text) for sign in takewhile(lambda sign: not sign.isalnum(), line)}
+        assert set(lost + rest) <= EDGES | signs
 
 
 @pytest.mark.parametrize("count", [200, pytest.param(10_000, marks=pytest.mark.slow)])

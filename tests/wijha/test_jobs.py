@@ -733,3 +733,22 @@ def test_memory_does_not_grow_with_rows(tmp_path: Path, model: Path) -> None:
         command = ["predict", str(source), str(tmp_path / f"{count}.out.jsonl"), "--model", str(model)]
         peaks.append(measured("-m", "wijha.cli", *command)[2])
     assert peaks[1] - peaks[0] < 40, f"{peaks[0]:.0f} MB at 100,000 rows, {peaks[1]:.0f} MB at 1,000,000"
+
+
+def test_an_input_that_is_changed_after_it_was_read_to_its_end(
+    tmp_path: Path, source: Path, model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out, content = tmp_path / "in", tmp_path / "job" / "out", source.read_bytes()
+    folder.mkdir()
+    source.rename(folder / "a.jsonl")
+    shutil.copy(folder / "a.jsonl", folder / "b.jsonl")
+
+    def reading(path: Path, options: Options) -> Iterator[Chunk]:
+        yield from chunks(path, options)
+        if path.name == "b.jsonl":
+            (folder / "a.jsonl").write_bytes(content + b'{"text": "later"}\n')
+
+    monkeypatch.setattr("wijha.jobs.chunks", reading)
+    assert main(words(folder, out, model)) == 2
+    assert "a.jsonl changed meanwhile; put it back as it was" in capsys.readouterr().err
+    assert [path.name for path in out.parent.iterdir()] == ["out.job"]
