@@ -16,9 +16,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from train.command import command_line, one_sentence_errors
-from train.evaluation import run_splits
 from train.finetune import finish
-from train.provenance import begun_with, run_of
+from train.provenance import begun_with, run_of, run_splits
 from wijha.classifier import read_settings
 from wijha.errors import InputError
 from wijha.manifest import FIRST

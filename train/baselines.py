@@ -5,24 +5,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion
-from tokenizers import normalizers
 
 from train.data import Example, label_numbers
-from train.tokenizer import OURS, normalization_steps
-from wijha.errors import InputError
-from wijha.files import read_yaml
+from train.keywords import NORMALIZER, keyword_expressions
 from wijha.schema import Schema
 
-KEYWORDS = Path("configs/keywords.yaml")
 TFIDF, RULES = "tfidf_logistic_regression", "keyword_rules"
-_normalizer = normalizers.Sequence(normalization_steps(OURS))
 
 
 class Baselines:
@@ -38,28 +32,8 @@ class Baselines:
 
     def predict(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         """Texts -> label numbers (texts, topics) of every baseline."""
-        normalised = [_normalizer.normalize_str(text) for text in texts]
+        normalised = [NORMALIZER.normalize_str(text) for text in texts]
         return {name: predict(normalised) for name, predict in self.predictors.items()}
-
-
-def keyword_expressions(schema: Schema) -> dict[str, re.Pattern[str]]:
-    """Topic -> what finds one of its expressions in normalised text, by configs/keywords.yaml; none where that lacks a
-    topic. Raises InputError for a topic without a list of regular expressions."""
-    listed = read_yaml(KEYWORDS) if KEYWORDS.exists() else {}
-    if not isinstance(listed, Mapping) or not set(schema.topic_names) <= set(listed):
-        return {}
-    return {topic: _one_of(listed[topic], topic) for topic in schema.topic_names}
-
-
-def _one_of(patterns: object, topic: str) -> re.Pattern[str]:
-    words = [str(each).strip() for each in patterns] if isinstance(patterns, list) else []
-    try:
-        if words and all(words):
-            return re.compile("|".join(f"(?:{_normalizer.normalize_str(word)})" for word in words))
-        reason = "none"
-    except re.error as error:
-        reason = str(error)
-    raise InputError(f"expected a list of regular expressions as {topic} in {KEYWORDS}, found {reason}; mend it")
 
 
 def fit_keywords(
@@ -85,7 +59,7 @@ class TfidfModel:
         words = TfidfVectorizer(ngram_range=(1, 2), min_df=min(2, often), sublinear_tf=True)
         characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), min_df=min(5, often), sublinear_tf=True)
         self.features = FeatureUnion([("words", words), ("characters", characters)])
-        known = self.features.fit_transform([_normalizer.normalize_str(example.text) for example in train])
+        known = self.features.fit_transform([NORMALIZER.normalize_str(example.text) for example in train])
         self.models = {}
         for topic, column in enumerate(label_numbers(train, schema).T):
             given = column >= 0
@@ -105,7 +79,7 @@ class TfidfModel:
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Texts -> probabilities (texts, topics, labels); 0 for labels and topics that the training rows lack."""
-        unknown = self.features.transform([_normalizer.normalize_str(text) for text in texts])
+        unknown = self.features.transform([NORMALIZER.normalize_str(text) for text in texts])
         found = np.zeros((len(texts), self.topics, self.labels))
         for topic, model in self.models.items():
             found[:, topic, model.classes_] = model.predict_proba(unknown)

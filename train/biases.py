@@ -23,8 +23,8 @@ from scipy.special import log_softmax
 from train.calibration import ENOUGH
 from train.command import command_line, one_sentence_errors
 from train.data import Example, label_numbers, load_examples, split
-from train.evaluation import whole_splits
 from train.finetune import finish_again
+from train.provenance import whole_splits
 from wijha.classifier import Classifier
 from wijha.errors import InputError
 from wijha.files import file_sha256

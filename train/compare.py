@@ -23,9 +23,8 @@ from train.baselines import Baselines
 from train.command import command_line, one_sentence_errors
 from train.config import CompareConfig, FinetuneConfig, load_config
 from train.data import label_numbers, learned_too, load_examples
-from train.evaluation import run_splits
 from train.finetune import difference, finetune, inputs
-from train.provenance import begun_with, run_of
+from train.provenance import begun_with, run_of, run_splits
 from train.scores import cell_counts, evaluate_counts, intervals, paired_differences, resampled, resampling_weights
 from train.tables import HEADLINE, SCORES, between, markdown, p_value
 from wijha.classifier import Classifier

@@ -15,9 +15,7 @@ against FILE is what to ask of a model. The real news has two readers in data/re
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,7 @@ import evaluate
 import numpy as np
 from scipy.special import softmax
 
-from train.baselines import KEYWORDS, RULES, TFIDF, Baselines
+from train.baselines import RULES, TFIDF, Baselines
 from train.command import command_line, one_sentence_errors
 from train.confidence import confidence_report, thresholds_of
 from train.data import (
@@ -38,9 +36,9 @@ from train.data import (
     learned_too,
     load_examples,
     read_reading,
-    split,
 )
-from train.provenance import run_of
+from train.keywords import blinded, searched_words
+from train.provenance import run_data, run_splits
 from train.scores import (
     cell_counts,
     exact_rows,
@@ -54,9 +52,8 @@ from train.scores import (
 from train.tables import score_table
 from wijha.classifier import Classifier
 from wijha.errors import InputError
-from wijha.files import file_sha256, read_json, read_yaml, write_json
+from wijha.files import file_sha256, read_json, write_json
 from wijha.schema import Schema
-from wijha.text import normalise
 
 METRIC = Path(__file__).parent / "metrics" / "topic_stance"
 
@@ -130,39 +127,6 @@ def labelled_sentences(folder: Path, file: Path | None, schema: Schema) -> Label
     return Labelled("test", "test split", f"{why}: scored on the test split{rest}.", examples)
 
 
-def run_data(folder: Path) -> dict[Path, str]:
-    """The files that the model's run learned from, by its metrics.json, with their checksums; none without one."""
-    try:
-        return {Path(name): sha256 for name, sha256 in run_of(folder)["data"].items()}
-    except InputError:
-        return {}
-
-
-def run_splits(folder: Path, schema: Schema, partly: bool = False) -> dict[str, list[Example]]:
-    """The splits that the model's run used; all empty where some of its data is not here, unless the rest is enough
-    (`partly`).
-
-    A line says which files are others by now than the run read.
-    """
-    data = run_data(folder)
-    here = [path for path in data if path.exists()]
-    if not here or (len(here) < len(data) and not partly):
-        return split([])
-    if changed := [str(path) for path in here if file_sha256(path) != data[path]]:
-        print(f"{', '.join(changed)} changed since {folder} was trained: what is held out now may have been learned")
-    examples = [example for path in here for example in load_examples(path, schema)]
-    return split(examples, run_of(folder)["config"].get("share", 1.0))
-
-
-def whole_splits(folder: Path, schema: Schema) -> dict[str, list[Example]]:
-    """As `run_splits`. Raises InputError where `folder` is no finished run, or data of the run is not here."""
-    run_of(folder)
-    splits = run_splits(folder, schema)
-    if not splits["development"]:
-        raise InputError(f"expected the data that {folder}/metrics.json names, to calibrate on; run this where it is")
-    return splits
-
-
 def named_readings(files: Sequence[Path], examples: Sequence[Example], schema: Schema) -> dict[str, np.ndarray]:
     """Label numbers of these sentences by the name of the file that gives them."""
     taken = ["model", TFIDF, RULES]
@@ -191,22 +155,6 @@ def development_thresholds(folder: Path) -> list[float | None] | None:
     except (OSError, ValueError, KeyError):
         return None
     return thresholds_of(noted)
-
-
-def searched_words(*lists: str) -> re.Pattern[str]:
-    """What finds a word of these lists of configs/keywords.yaml in a normalised text."""
-    words = read_yaml(KEYWORDS)
-    return re.compile("|".join(word for name in lists for word in words[name]))
-
-
-def blinded(text: str, words: re.Pattern[str]) -> str:
-    """The text with [MASK] for each of its words that holds one of `words`, alone or with its neighbour."""
-    plain = [normalise(word) for word in text.split()]
-    hidden = {place for place, word in enumerate(plain) if words.search(word)}
-    for place, pair in enumerate(pairwise(plain)):
-        if not hidden & {place, place + 1} and words.search(" ".join(pair)):
-            hidden |= {place, place + 1}
-    return " ".join("[MASK]" if place in hidden else word for place, word in enumerate(text.split()))
 
 
 def score(

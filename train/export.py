@@ -26,9 +26,8 @@ import torch
 
 from train.command import command_line, one_sentence_errors
 from train.data import Example, label_numbers
-from train.evaluation import run_splits
 from train.graph import ClassifierGraph, share_weights
-from train.provenance import run_of
+from train.provenance import run_of, run_splits
 from train.scores import cell_counts, evaluate_counts
 from train.targets import Asked, asked_logits, load_asked
 from wijha.classifier import Classifier, read_schema, read_temperatures

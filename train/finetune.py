@@ -21,7 +21,7 @@ import torch
 from transformers import DataCollatorWithPadding, EarlyStoppingCallback, EvalPrediction, TrainingArguments, set_seed
 from transformers.integrations import TensorBoardCallback
 
-from train.baselines import Baselines, keyword_expressions
+from train.baselines import Baselines
 from train.calibration import calibrate
 from train.card import SCORED_AFTER, write_card
 from train.checkpoints import alone, newest_whole, room_for, step_of
@@ -32,6 +32,7 @@ from train.curves import curves
 from train.data import Example, encode, learned_too, load_examples, split
 from train.distill import encode_taught
 from train.evaluation import score
+from train.keywords import keyword_expressions
 from train.losses import TopicLoss, label_weights
 from train.model import build_classifier, load_tokenizer
 from train.provenance import begun_with, commit_now, describe_data, provenance, run_of

@@ -1,4 +1,4 @@
-"""What went into a run: data with checksums, versions, settings; written beside what came out."""
+"""What went into a run: data with checksums, versions, settings; written beside what came out, and read again there."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from train.command import processes
-from train.data import Example
+from train.data import Example, load_examples, split
 from wijha.errors import InputError
-from wijha.files import read_json
+from wijha.files import file_sha256, read_json
+from wijha.schema import Schema
 
 PACKAGES = ("torch", "transformers", "datasets", "evaluate", "accelerate", "tokenizers", "numpy", "scikit-learn")
 
@@ -53,3 +54,36 @@ def provenance(settings: Mapping[str, Any], trained_on: Mapping[str, Any]) -> di
         "machine": f"{platform.system()} {platform.machine()}",
         "processes": processes().num_processes,
     }
+
+
+def run_data(folder: Path) -> dict[Path, str]:
+    """The files that the model's run learned from, by its metrics.json, with their checksums; none without one."""
+    try:
+        return {Path(name): sha256 for name, sha256 in run_of(folder)["data"].items()}
+    except InputError:
+        return {}
+
+
+def run_splits(folder: Path, schema: Schema, partly: bool = False) -> dict[str, list[Example]]:
+    """The splits that the model's run used; all empty where some of its data is not here, unless the rest is enough
+    (`partly`).
+
+    A line says which files are others by now than the run read.
+    """
+    data = run_data(folder)
+    here = [path for path in data if path.exists()]
+    if not here or (len(here) < len(data) and not partly):
+        return split([])
+    if changed := [str(path) for path in here if file_sha256(path) != data[path]]:
+        print(f"{', '.join(changed)} changed since {folder} was trained: what is held out now may have been learned")
+    examples = [example for path in here for example in load_examples(path, schema)]
+    return split(examples, run_of(folder)["config"].get("share", 1.0))
+
+
+def whole_splits(folder: Path, schema: Schema) -> dict[str, list[Example]]:
+    """As `run_splits`. Raises InputError where `folder` is no finished run, or data of the run is not here."""
+    run_of(folder)
+    splits = run_splits(folder, schema)
+    if not splits["development"]:
+        raise InputError(f"expected the data that {folder}/metrics.json names, to calibrate on; run this where it is")
+    return splits

@@ -15,9 +15,9 @@ from pathlib import Path
 from train.card import write_card
 from train.command import run
 from train.config import FinetuneConfig
-from train.evaluation import whole_splits
 from train.finetune import finish_again
 from train.folders import replacing_folder
+from train.provenance import whole_splits
 from wijha.classifier import Classifier, read_schema
 from wijha.errors import InputError
 from wijha.golden import check_model, seal, unseal

@@ -17,8 +17,8 @@ import numpy as np
 
 from train.command import command_line, one_sentence_errors
 from train.data import Example, load_examples
-from train.evaluation import run_data, run_splits
 from train.perturbations import LOOSE, NOISE, SPELLINGS, Change, changed
+from train.provenance import run_data, run_splits
 from train.scores import intervals, resampling_weights
 from train.tables import markdown
 from wijha.arguments import positive

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from train.command import command_line, one_sentence_errors
 from train.corpus.duplicates import near_pairs
 from train.data import ANNOTATED, HYDRATED, REAL_NEWS, SPLITS, WRITTEN, split_of_row, story_of
-from train.evaluation import searched_words
+from train.keywords import searched_words
 from train.plain_text import ANY, corpus_files, read_any
 from wijha.files import write_text
 from wijha.records import read_rows

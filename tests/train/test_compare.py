@@ -15,7 +15,7 @@ import yaml
 from train import compare
 from train.config import CompareConfig, load_config
 from train.data import load_examples, split
-from train.evaluation import run_splits
+from train.provenance import run_splits
 from train.scores import cell_counts, evaluate_counts, resampling_weights
 from train.tables import SCORES
 from wijha import InputError, Schema

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from train import calibration, evaluation
-from train.baselines import Baselines, keyword_expressions
+from train.baselines import Baselines
 from train.calibration import calibrate, fit_temperature
 from train.card import write_card
 from train.config import FinetuneConfig
 from train.data import Example, label_numbers, load_examples, split
-from train.evaluation import blinded, evaluate_model, score, searched_words
+from train.evaluation import evaluate_model, score
 from train.finetune import finetune
+from train.keywords import blinded, keyword_expressions, searched_words
 from train.release import release
 from train.tables import HEADLINE, lacking, remarks
 from wijha import Classifier, InputError, Schema
@@ -249,7 +250,7 @@ def test_words_of_a_topic_that_are_no_expressions_are_said_before_a_training(
 ) -> None:
     schema, keywords = Schema.from_yaml(Path(str(settings["schema"]))), tmp_path / "keywords.yaml"
     keywords.write_text("".join(f"{topic}: {words}\n" for topic in schema.topic_names), encoding="utf-8")
-    monkeypatch.setattr("train.baselines.KEYWORDS", keywords)
+    monkeypatch.setattr("train.keywords.KEYWORDS", keywords)
     config = FinetuneConfig(**settings, output=tmp_path / "run")  # type: ignore[arg-type]
     with pytest.raises(
         InputError, match=f"expected a list of regular expressions as {schema.topic_names[0]} .*{found}"

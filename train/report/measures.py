@@ -14,7 +14,8 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 from train.baselines import Baselines
 from train.confidence import reliability_bins, risk_curve
 from train.data import Example
-from train.evaluation import Labelled, confusion_tables, development_thresholds, run_splits, score
+from train.evaluation import Labelled, confusion_tables, development_thresholds, score
+from train.provenance import run_splits
 from train.report.scored import Scored
 from train.scores import evaluate_counts, intervals, resampled, resampling_weights
 from train.tables import FEW
