@@ -79,7 +79,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         os.replace(unfinished, path)
         sync(path.parent)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a write that fails names no file
+        if error.errno and not error.filename:
+            error.filename = str(path)  # a write that fails names no file
         raise
     finally:
         unfinished.unlink(missing_ok=True)
