@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,8 @@ class Design:
     strata: list[Stratum]
     drawn: dict[str, Drawn]
     """The sentences by their ids, in the order of reading."""
+    polar: list[str] = field(default_factory=list)
+    """The two sides of a stance; none where the schema names other than two, or the sample is older."""
 
     @property
     def sentences(self) -> int:
@@ -81,7 +83,7 @@ class Design:
             raw = read_json(path)
             strata = [Stratum(**stratum) for stratum in raw["strata"]]
             drawn = {name: Drawn(**entry) for name, entry in raw["drawn"].items()}
-            design = cls(raw["source"], raw["labels"], strata, drawn)
+            design = cls(raw["source"], raw["labels"], strata, drawn, raw.get("polar", []))
             if not design._fits():
                 raise ValueError
             return design
@@ -103,6 +105,9 @@ class Design:
             and all(topics)
             and all(stratum.fits(labels) for stratum in self.strata)
             and all(each.fits(labels, len(self.strata)) for each in drawn)
+            and isinstance(self.polar, list)
+            and len(self.polar) in (0, 2)
+            and labels.issuperset(self.polar)
         )
 
 

@@ -52,7 +52,7 @@ def estimate(arguments: argparse.Namespace) -> None:
         raise InputError(f"expected another file for the table than {target}, which it would replace; rename it")
     design = Design.read(plan)
     read = read_labels(sample, design)
-    rows = [row for topic in design.topics for row in estimates(topic, design, read)]
+    rows = [row for topic in design.topics for row in (*estimates(topic, design, read), *balance(topic, design, read))]
     if target:
         write_rows(rows, target)
     known = {name: value for name, value in design.source.items() if value not in (None, [])}
@@ -84,9 +84,7 @@ def estimates(topic: str, design: Design, read: Mapping[str, Labels]) -> list[Ro
     `precision` is the share of the first that have it, `recall` of the second that the model gives it, None where there
     are none.
     """
-    size, seen = _counted(topic, design, read)
-    counts = {"sentences": int(size.sum()), "read": int(seen.sum())}
-    size = collapsed(size, seen.sum(axis=2))
+    counts, size, seen = _counted(topic, design, read)
     wanted = {PRESENT: list(range(1, len(design.labels)))}
     wanted |= {label: [number] for number, label in enumerate(design.labels) if number}
     return [
@@ -94,9 +92,36 @@ def estimates(topic: str, design: Design, read: Mapping[str, Labels]) -> list[Ro
     ]
 
 
-def _counted(topic: str, design: Design, read: Mapping[str, Labels]) -> tuple[np.ndarray, np.ndarray]:
-    """How many sentences of each stratum the model gives each label, shape (strata, labels); and of those that are read
-    how many have which one, shape (strata, labels, labels)."""
+def balance(topic: str, design: Design, read: Mapping[str, Labels]) -> list[Row]:
+    """A row as of `estimates` for the sentences of one side of a stance less those of the other, without shares; none
+    where the design names no two sides."""
+    if not design.polar:
+        return []
+    counts, size, seen = _counted(topic, design, read)
+    places = [design.labels.index(label) for label in design.polar]
+    dice, sampled, (one, other) = np.random.default_rng(_SEED), seen.sum(axis=2), (seen[..., place] for place in places)
+    said = np.eye(size.shape[1])[places[0]] - np.eye(size.shape[1])[places[1]]
+    unread, rest, prior = np.maximum(size - sampled, 0), sampled - one - other, _prior(size)
+    rates = np.where(sampled > 0, (one - other) / np.maximum(sampled, 1), said)
+    low = _drawn_balance(dice, unread, one, other + prior, rest)
+    high = _drawn_balance(dice, unread, one + prior, other, rest)
+    there = (one - other).sum() + _bounded(np.array([(unread * rates).sum()]), low, high)
+    return [
+        {
+            "topic": topic,
+            "label": " - ".join(design.polar),
+            **counts,
+            "said": round(float((size * said).sum())),
+            **{name: round(value) for name, value in zip(_names("estimated"), there, strict=True)},
+            **_shares("precision", None),
+            **_shares("recall", None),
+        }
+    ]
+
+
+def _counted(topic: str, design: Design, read: Mapping[str, Labels]) -> tuple[dict[str, int], np.ndarray, np.ndarray]:
+    """How many sentences there are, and are read; how many of each stratum the model gives each label, shape (strata,
+    labels), `collapsed`; and of those that are read how many have which one, shape (strata, labels, labels)."""
     number = {label: place for place, label in enumerate(design.labels)}
     size = np.zeros((len(design.strata), len(number)))
     seen = np.zeros((*size.shape, len(number)))
@@ -107,7 +132,8 @@ def _counted(topic: str, design: Design, read: Mapping[str, Labels]) -> tuple[np
         drawn = design.drawn[name]
         if said := drawn.said[topic]:
             seen[drawn.stratum, number[said], number[labels[topic]]] += 1
-    return size, seen
+    counts = {"sentences": int(size.sum()), "read": int(seen.sum())}
+    return counts, collapsed(size, seen.sum(axis=2)), seen
 
 
 def collapsed(size: np.ndarray, sampled: np.ndarray) -> np.ndarray:
@@ -126,8 +152,7 @@ def _figures(size: np.ndarray, seen: np.ndarray, labels: list[int]) -> Row:
     """What `estimates` says of some labels taken as one."""
     dice, sampled, hits = np.random.default_rng(_SEED), seen.sum(axis=2), seen[..., labels].sum(axis=2)
     said = np.isin(np.arange(size.shape[1]), labels)
-    unread, rest = np.maximum(size - sampled, 0), sampled - hits
-    prior = _PRIOR * size / np.maximum(size.sum(axis=0), 1)
+    unread, rest, prior = np.maximum(size - sampled, 0), sampled - hits, _prior(size)
     rates = np.where(sampled > 0, hits / np.maximum(sampled, 1), said)
     found, missed = _parts(hits + unread * rates[None], said)
     found_low, missed_low = _parts(hits + _drawn_unread(dice, unread, hits, rest + prior), said)
@@ -145,12 +170,35 @@ def _figures(size: np.ndarray, seen: np.ndarray, labels: list[int]) -> Row:
     }
 
 
+def _prior(size: np.ndarray) -> np.ndarray:
+    """The prior of each label that the model gives, over the strata by their sizes, shape (strata, said labels)."""
+    shared: np.ndarray = _PRIOR * size / np.maximum(size.sum(axis=0), 1)
+    return shared
+
+
 def _drawn_unread(dice: np.random.Generator, unread: np.ndarray, hits: np.ndarray, rest: np.ndarray) -> np.ndarray:
     """Draws of how many of the unread sentences have a label, shape (draws, strata, labels): each with a probability
-    of Beta(hits, rest), of which either may be 0. A fraction of a sentence is one as often as it says."""
+    of Beta(hits, rest), of which either may be 0."""
     some, others = (dice.standard_gamma(each, (_DRAWS, *each.shape)) for each in (hits, rest))
-    whole = np.floor(unread + dice.random((_DRAWS, *unread.shape))).astype(int)
-    drawn: np.ndarray = dice.binomial(whole, _share(some, others))
+    drawn: np.ndarray = dice.binomial(_whole(dice, unread), _share(some, others))
+    return drawn
+
+
+def _drawn_balance(
+    dice: np.random.Generator, unread: np.ndarray, one: np.ndarray, other: np.ndarray, rest: np.ndarray
+) -> np.ndarray:
+    """As `_drawn_unread`, how many more of them have one label than another, shape (draws,): Dirichlet-multinomial."""
+    some, others, left = (dice.standard_gamma(each, (_DRAWS, *each.shape)) for each in (one, other, rest))
+    whole = _whole(dice, unread)
+    first = dice.binomial(whole, _share(some, others + left))
+    second = dice.binomial(whole - first, _share(others, left))
+    drawn: np.ndarray = (first - second).sum(axis=(1, 2))
+    return drawn
+
+
+def _whole(dice: np.random.Generator, sentences: np.ndarray) -> np.ndarray:
+    """Draws of whole numbers, shape (draws, ...): the next higher one as often as the fraction says."""
+    drawn: np.ndarray = np.floor(sentences + dice.random((_DRAWS, *sentences.shape))).astype(int)
     return drawn
 
 
@@ -183,7 +231,8 @@ COLUMNS = ("said", "estimated", "right of those said", "found of those there")
 
 def shown_figures(row: Row) -> list[str]:
     """The figures of a row of `estimates` to read, for each of COLUMNS."""
-    estimated = "{estimated:,} ({estimated_low:,}-{estimated_high:,})".format(**row)
+    between = " to " if row["estimated_low"] < 0 else "-"
+    estimated = f"{row['estimated']:,} ({row['estimated_low']:,}{between}{row['estimated_high']:,})"
     return [f"{row['said']:,}", estimated, _percent(row, "precision"), _percent(row, "recall")]
 
 

@@ -115,7 +115,8 @@ def draw(
         **wanted,
         "seed": seed,
     }
-    design = Design(of, list(schema.label_names), strata, dict(zip(texts, entries, strict=True)))
+    polar = list(schema.polar) if len(schema.polar) == 2 else []
+    design = Design(of, list(schema.label_names), strata, dict(zip(texts, entries, strict=True)), polar)
     write_json(design_path(target), asdict(design))
     _write(target, [{"id": name, "text": text, **dict.fromkeys(archive.chosen)} for name, text in texts.items()])
     return design

@@ -19,7 +19,7 @@ from wijha import InputError
 from wijha.archive_rows import Selection, connected
 from wijha.cli import main
 from wijha.design import Design, Drawn, Stratum, read_labels
-from wijha.estimate import PRESENT, collapsed, estimates
+from wijha.estimate import PRESENT, balance, collapsed, estimates
 from wijha.records import read_rows
 from wijha.sample import allocated, draw
 from wijha.text import key
@@ -129,6 +129,11 @@ def test_who_reads_everything_counts_exactly(archive: Path, truth: Truth, tmp_pa
             assert row["said"] == len(said)
             assert row["precision"] == row["precision_low"] == row["precision_high"] == round(both / len(said), 3)
             assert row["recall"] == row["recall_low"] == row["recall_high"] == round(both / count, 3)
+        (row,) = balance(topic, design, read)
+        count = true_count(truth, topic, "favor") - true_count(truth, topic, "against")
+        assert row["estimated"] == row["estimated_low"] == row["estimated_high"] == count
+        said = Counter(each[f"{topic}_stance"] for each in rows.values())
+        assert (row["label"], row["said"]) == ("favor - against", said["favor"] - said["against"])
 
 
 def test_intervals_hold_the_true_counts_as_often_as_they_say(archive: Path, truth: Truth, tmp_path: Path) -> None:
@@ -174,6 +179,8 @@ def test_intervals_hold_where_half_of_an_archive_is_read(tmp_path: Path) -> None
             for name, value in figures.items():
                 low, high = row[f"{name}_low"], row[f"{name}_high"]
                 held[f"{row['label']} {name}"] += low <= round(float(value), 3) <= high
+        (row,) = balance("peace", design, read)
+        held["balance"] += row["estimated_low"] <= (true == 2).sum() - (true == 3).sum() <= row["estimated_high"]
     assert min(held.values()) >= 35, held
 
 
@@ -221,9 +228,13 @@ def test_from_the_command_line(archive: Path, truth: Truth, tmp_path: Path, caps
     lines = capsys.readouterr().out.splitlines()
     of = "archive archive.parquet, topics peace, outlets two, seed 13"
     assert lines[0] == f"90 of 120 sentences are read, drawn from 2,000 ({of})"
-    assert [line.split()[0] for line in lines[3:-1]] == ["peace", *LABELS[1:]]
+    assert [line.split("  ")[0] or line.split("  ")[1] for line in lines[3:-1]] == [
+        "peace",
+        *LABELS[1:],
+        "favor - against",
+    ]
     kept = [row for _, row in read_rows(tmp_path / "counts.csv")]
-    assert [row["label"] for row in kept] == [PRESENT, *LABELS[1:]]
+    assert [row["label"] for row in kept] == [PRESENT, *LABELS[1:], "favor - against"]
     assert f"{int(kept[0]['estimated']):,} ({int(kept[0]['estimated_low']):,}-" in lines[3]
 
 
@@ -438,6 +449,9 @@ def test_the_table_does_not_replace_the_labels(
         {"source": []},
         {"labels": []},
         {"labels": ["absent", "favor"]},
+        {"polar": ["favor"]},
+        {"polar": ["favor", "foe"]},
+        {"polar": "favor"},
         {"labels": ["absent", "neutral", "favor", "against", "against"]},
         {"labels": ["absent", "neutral", "favor", "against", 5]},
         {"stratum": {"sentences": "5"}},
@@ -507,6 +521,19 @@ def test_bounds_leave_open_what_nobody_has_read() -> None:
     assert bounded(all_seen, "recall") == pytest.approx([20 / (20 + missed), 1, 1], rel=0.05)
     assert bounded(few_seen, "estimated") == pytest.approx([820 - missed, 820, 820], rel=0.05)
     assert bounded(few_seen, "recall") == pytest.approx([20 / 820, 20 / 820, 20 / (820 - missed)], rel=0.05)
+
+
+def test_what_favors_less_what_is_against_is_bounded_by_both() -> None:
+    parts = [Stratum("", 100, {"peace": {"favor": 100}}), Stratum("", 50, {"peace": {"against": 50}})]
+    drawn = {f"s{n}": Drawn("", int(n > 9), {"peace": "against" if n > 9 else "favor"}) for n in range(20)}
+    read = {name: {"peace": "favor" if int(name[1:]) < 10 else "against"} for name in drawn}
+    (row,) = balance("peace", Design({}, list(LABELS), parts, drawn, ["favor", "against"]), read)
+    assert (row["said"], row["estimated"], row["precision"], row["recall"]) == (50, 50, None, None)
+    wrong, more = betabinom(90, 1, 10), betabinom(40, 1, 10)  # of the unread on either side, turned into the other
+    low = 50 - 2 * np.percentile(wrong.rvs(100_000, random_state=1), 97.5)
+    high = 50 + 2 * np.percentile(more.rvs(100_000, random_state=1), 97.5)
+    assert [row["estimated_low"], row["estimated_high"]] == pytest.approx([low, high], abs=4)
+    assert balance("peace", Design({}, list(LABELS), parts, drawn), read) == []
 
 
 def test_bounds_do_not_widen_with_the_number_of_strata() -> None:
