@@ -59,10 +59,19 @@ def words(source: Path, out: Path, model: Path, *more: str) -> list[str]:
     return ["predict", str(source), str(out), "--model", str(model), "--chunk-rows", str(CHUNK), *more]
 
 
-def _child(arguments: list[str], errors: str, bytes_a_file: int) -> None:
-    """A process of its own: the command under a limit of the size of its files, stderr in a file."""
+def _child(arguments: list[str], errors: str, bytes_a_file: int, chunks_to_live: int) -> None:
+    """A process of its own: the command under a limit of the size of its files, stderr in a file; killed after so many
+    chunks where there are any."""
     import torch
 
+    add = Ledger.add
+
+    def adding(ledger: Ledger, entry: Entry, *data: bytes) -> None:
+        add(ledger, entry, *data)
+        if entry.chunk + 1 == chunks_to_live:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    Ledger.add = adding  # type: ignore[assignment,method-assign]
     torch.set_num_threads(1)
     sys.stderr = open(errors, "a", encoding="utf-8")  # noqa: SIM115
     if bytes_a_file:
@@ -72,14 +81,14 @@ def _child(arguments: list[str], errors: str, bytes_a_file: int) -> None:
     sys.exit(code)
 
 
-def start(arguments: list[str], folder: Path, bytes_a_file: int = 0) -> ForkServerProcess:
-    child = SERVER.Process(target=_child, args=(arguments, str(folder / "stderr"), bytes_a_file))
+def start(arguments: list[str], folder: Path, bytes_a_file: int = 0, chunks_to_live: int = 0) -> ForkServerProcess:
+    child = SERVER.Process(target=_child, args=(arguments, str(folder / "stderr"), bytes_a_file, chunks_to_live))
     child.start()
     return child
 
 
 def finish(child: ForkServerProcess) -> int | None:
-    child.join(120)
+    child.join(600)
     return child.exitcode
 
 
@@ -144,7 +153,7 @@ def killed(folder: Path, source: Path, model: Path, suffix: str, more: tuple[str
 def unfinished(folder: Path, source: Path, model: Path) -> Path:
     """An output whose job was killed in the middle."""
     out = folder / "job" / "out.jsonl"
-    kill_at(start(words(source, out, model), folder), out, ROWS // CHUNK, 0)
+    start(words(source, out, model), folder, chunks_to_live=ROWS // CHUNK // 2).join()
     assert 1 < len((folder / "job" / "out.jsonl.job" / "ledger.jsonl").read_bytes().splitlines()) <= 21
     return out
 
