@@ -191,7 +191,10 @@ def _differences(was: State, now: State) -> str:
     changed = [f"another {name}" for name in ("wijha", "model") if was.get(name) != now.get(name)]
     options = [each["options"] if isinstance(each.get("options"), dict) else {} for each in (was, now)]
     names = [name for name in options[0] | options[1] if options[0].get(name) != options[1].get(name)]
-    return ", ".join([*changed, *(f"{name} {options[0].get(name)!r}" for name in names)])
+    had = {name: options[0].get(name) for name in names}
+    return ", ".join(
+        [*changed, *(f"no {name}" if value is None else f"{name} {value!r}" for name, value in had.items())]
+    )
 
 
 def _content(state: State) -> State:
