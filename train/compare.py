@@ -22,9 +22,9 @@ import numpy as np
 from train.baselines import Baselines
 from train.command import command_line, one_sentence_errors
 from train.config import CompareConfig, FinetuneConfig, load_config
-from train.data import label_numbers, learned_too, load_examples
+from train.data import label_numbers, load_examples
 from train.finetune import difference, finetune, inputs
-from train.provenance import begun_with, run_of, run_splits
+from train.provenance import begun_with, run_of, run_splits, say_learned
 from train.scores import cell_counts, evaluate_counts, intervals, paired_differences, resampled, resampling_weights
 from train.tables import HEADLINE, SCORES, between, markdown, p_value
 from wijha.classifier import Classifier
@@ -108,8 +108,7 @@ def compare(config: CompareConfig, folder: Path) -> dict[str, Any]:
     texts, true = [example.text for example in examples], label_numbers(examples, first.schema)
 
     train = run_splits(first.folder, schema)["train"]
-    if learned := learned_too(examples, train):
-        print(f"{learned:,} of {len(examples):,} sentences are among those that {first.folder} was trained on")
+    say_learned(first.folder, examples, train)
     baselines = Baselines(train, schema).predict(texts)
     predicted = {
         name: [Classifier.load(model).logits(texts).argmax(axis=-1) for model in models[name]] for name in models

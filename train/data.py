@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from wijha.chunks import SPANNING
 from wijha.errors import InputError
-from wijha.records import read_rows, records
+from wijha.records import read_rows, sound_records
 from wijha.schema import Schema
 from wijha.text import key
 from wijha.writing import Row
@@ -75,13 +75,12 @@ def filled_rows(path: Path) -> Iterator[tuple[int, Row]]:
 
     Raises InputError for a row over so many lines that a quote must be open.
     """
-    for record in records(path):
+    for record in sound_records(path):
         number, row = record.number, record.row
-        if record.fault:
-            raise InputError(record.fault.at(path, record))
-        if record.last - number >= SPANNING:
-            lines = f"{record.last - number + 1:,}"
-            raise InputError(f"expected a row of few lines in {path} line {number}, found {lines}; close its quote")
+        if record.lines > SPANNING:
+            raise InputError(
+                f"expected a row of few lines in {path} line {number}, found {record.lines:,}; close its quote"
+            )
         if not row or not all(map(is_empty, row.values())):
             yield number, row
 

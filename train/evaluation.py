@@ -33,12 +33,11 @@ from train.data import (
     filled_rows,
     has_topics,
     label_numbers,
-    learned_too,
     load_examples,
     read_reading,
 )
 from train.keywords import blinded, searched_words
-from train.provenance import run_data, run_splits
+from train.provenance import run_data, run_splits, say_learned
 from train.scores import (
     cell_counts,
     exact_rows,
@@ -83,8 +82,7 @@ def evaluate_model(
         words = searched_words("search")
         name, examples = f"{name}-blind", [dataclasses.replace(e, text=blinded(e.text, words)) for e in examples]
     train = run_splits(folder, schema)["train"]
-    if learned := learned_too(labelled.examples, train):
-        print(f"{learned:,} of {len(examples):,} sentences are among those that {folder} was trained on")
+    say_learned(folder, labelled.examples, train)
     ours = {} if blind else readings_of_ours(examples, schema)
     read = named_readings(readers, examples, schema) if readers else ours
     result = {

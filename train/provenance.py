@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from train.command import processes
-from train.data import Example, load_examples, split
+from train.data import Example, learned_too, load_examples, split
 from wijha.errors import InputError
 from wijha.files import file_sha256, read_json
 from wijha.schema import Schema
@@ -78,6 +78,12 @@ def run_splits(folder: Path, schema: Schema, partly: bool = False) -> dict[str, 
         print(f"{', '.join(changed)} changed since {folder} was trained: what is held out now may have been learned")
     examples = [example for path in here for example in load_examples(path, schema)]
     return split(examples, run_of(folder)["config"].get("share", 1.0))
+
+
+def say_learned(folder: Path, examples: Sequence[Example], train: Sequence[Example]) -> None:
+    """A line on how many sentences to score are among those that the model's run was trained on, where any are."""
+    if learned := learned_too(examples, train):
+        print(f"{learned:,} of {len(examples):,} sentences are among those that {folder} was trained on")
 
 
 def whole_splits(folder: Path, schema: Schema) -> dict[str, list[Example]]:

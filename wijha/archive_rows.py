@@ -161,14 +161,14 @@ class ArchiveRows:
             parts.append(f"the_outlet IN ({', '.join('?' * len(wanted.outlets))})")
             values += wanted.outlets
         if (wanted.since or wanted.until) and self.names.date in self.columns:
-            self._note_undated(" AND ".join(parts), values)
+            self._note_dates(" AND ".join(parts), values)
         for name, bound, value in (("since", "the_last >=", wanted.since), ("until", "the_day <=", wanted.until)):
             if value and name not in lacking:
                 parts.append(f"{bound} ?")
                 values.append(date.fromisoformat(value))
         return " AND ".join(parts), values
 
-    def _note_undated(self, where: str, values: list[Any]) -> None:
+    def _note_dates(self, where: str, values: list[Any]) -> None:
         """Say how many rows have no date, and how many one of a month or year that lies partly outside."""
         since, until = (value and date.fromisoformat(value) for value in (self.selection.since, self.selection.until))
         partly = "(the_day < ? AND the_last >= ?) OR (the_day <= ? AND the_last > ?)"

@@ -65,7 +65,7 @@ def chunks(source: Path, options: Options) -> Iterator[Chunk]:
             raise InputError(fault.at(source, record))
         if fault:
             chunk.faults.append(record._replace(fault=fault))
-        elif record.last - record.number >= SPANNING:
+        elif record.lines > SPANNING:
             chunk.spanning.append(record.number)
         chunk.rows += rows
         chunk.rows_in, chunk.last = chunk.rows_in + 1, record.number

@@ -146,7 +146,7 @@ class Ledger:
             raise self._other("job.json", "one that cannot be read")
         was, are = ({state["name"]: state for state in each.get("inputs") or ()} for each in (before, now))
         options = [_of_inputs(each.get("options"), was.keys() & are.keys()) for each in (before, now)]
-        changed = [name for name in ("wijha", "model") if before.get(name) != now.get(name)]
+        changed = [name for name in changes(before, now) if name in ("wijha", "model")]
         changed += ["options"] if options[0] != options[1] else []
         if changed:
             raise self._other(" and ".join(changed), _differences(*options))
@@ -279,8 +279,13 @@ def _of_inputs(options: Any, names: Container[str]) -> dict[str, Any]:
 
 def _differences(was: dict[str, Any], now: dict[str, Any]) -> str:
     """The options that are not as they were, with both values; nothing where all are."""
-    changed = [name for name in was | now if was.get(name) != now.get(name)]
+    changed = changes(was, now)
     return ", ".join(f"{name} {_short(now.get(name))} instead of {_short(was.get(name))}" for name in changed)
+
+
+def changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The names whose values are not as they were."""
+    return [name for name in {**was, **now} if was.get(name) != now.get(name)]
 
 
 def _short(value: Any) -> str:

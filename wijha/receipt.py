@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from wijha.errors import InputError
 from wijha.files import write_json
 from wijha.identity import file_state
-from wijha.ledger import Entry
+from wijha.ledger import Entry, changes
 from wijha.paths import Pair, Places
 
 State = Mapping[str, Any]
@@ -80,7 +80,7 @@ class Receipt:
         if there and self.made_with and self.made_with != made_with:
             raise InputError(
                 f"expected {self.places.out} made with what is asked for now, found it made with "
-                f"{_differences(self.made_with, made_with)}; name another OUT, or write over it with --restart"
+                f"{self._differences(made_with)}; name another OUT, or write over it with --restart"
             )
         for pair, state in begun.items():
             if not pair.target.exists():
@@ -101,6 +101,12 @@ class Receipt:
                     f"expected {pair.target} to be free or made of {pair.source}, found it made of {source!r}; "
                     "remove it, name another OUT, or write over everything with --restart"
                 )
+
+    def _differences(self, made_with: State) -> str:
+        """What is not as it was: software, model, options with the value that they had."""
+        others = [f"another {name}" for name in changes(self.made_with, made_with) if name != "options"]
+        had = {name: self.options.get(name) for name in changes(self.options, made_with["options"])}
+        return ", ".join([*others, *(f"no {name}" if had[name] is None else f"{name} {had[name]!r}" for name in had)])
 
     def gone(self) -> set[str]:
         """Names of the inputs whose output is no longer there."""
@@ -184,17 +190,6 @@ def _input_of(line: bytes) -> str:
 def _source(pair: Pair) -> str:
     """Where an input lies, whichever links lead there; bytes that are no text are escaped."""
     return os.fsencode(pair.source.resolve()).decode("utf-8", "backslashreplace")
-
-
-def _differences(was: State, now: State) -> str:
-    """What is not as it was: software, model, options with the value that they had."""
-    changed = [f"another {name}" for name in ("wijha", "model") if was.get(name) != now.get(name)]
-    options = [each["options"] if isinstance(each.get("options"), dict) else {} for each in (was, now)]
-    names = [name for name in options[0] | options[1] if options[0].get(name) != options[1].get(name)]
-    had = {name: options[0].get(name) for name in names}
-    return ", ".join(
-        [*changed, *(f"no {name}" if value is None else f"{name} {value!r}" for name, value in had.items())]
-    )
 
 
 def _content(state: State) -> State:

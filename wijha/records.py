@@ -55,6 +55,11 @@ class Record(NamedTuple):
     """Line of a .csv file where the row ends."""
 
     @property
+    def lines(self) -> int:
+        """Over how many lines it reaches."""
+        return max(self.last - self.number, 0) + 1
+
+    @property
     def where(self) -> str:
         """Its line, or from which to which it reaches."""
         return f"lines {self.number:,} to {self.last:,}" if self.last > self.number else f"line {self.number}"
@@ -96,12 +101,18 @@ def _holds_json_lines(path: Path) -> bool:
 def read_rows(path: Path) -> Iterator[tuple[int, Row]]:
     """(line number, row) of a file; a .txt line becomes {"text": line}. Blank lines are passed over.
 
-    Raises InputError naming the line where the file is not what its name says, is not UTF-8 or breaks off.
+    Raises InputError as `sound_records`.
     """
+    return ((record.number, record.row) for record in sound_records(path))
+
+
+def sound_records(path: Path) -> Iterator[Record]:
+    """Every row of a file. Raises InputError naming the line where the file is not what its name says, is not UTF-8 or
+    breaks off."""
     for record in records(path):
         if record.fault:
             raise InputError(record.fault.at(path, record))
-        yield record.number, record.row
+        yield record
 
 
 def records(path: Path) -> Iterator[Record]:
