@@ -17,9 +17,9 @@ import numpy as np
 from datasets import Dataset, concatenate_datasets
 from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
 from transformers import PreTrainedTokenizerBase
 
+from train.baselines import TFIDF, logistic_regression
 from train.calibration import fit_temperature
 from train.command import command_line, one_sentence_errors
 from train.confidence import reliability_bins
@@ -187,7 +187,7 @@ def score_asked(folder: Path, file: Path) -> dict[str, Any]:
     if all(each.second for each in test):
         predictions["reader"] = label_numbers(_examples([each._replace(stance=each.second) for each in test]), schema)
     if len({each.stance for each in train}) > 1 and has_words(train):
-        predictions["tfidf_logistic_regression"] = label_numbers(_examples(bags_of_words(train, test)), schema)
+        predictions[TFIDF] = label_numbers(_examples(bags_of_words(train, test)), schema)
     sure = softmax(logits / read_temperatures(folder).get(TARGET, 1.0)).max(axis=1)
     return {
         "source": file_sha256(file),
@@ -221,7 +221,7 @@ def bags_of_words(train: Sequence[Asked], test: Sequence[Asked]) -> list[Asked]:
         words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
         known.append(words.fit_transform([getattr(each, name) for each in train]))
         unknown.append(words.transform([getattr(each, name) for each in test]))
-    model = LogisticRegression(C=10, tol=1e-3, max_iter=300).fit(hstack(known), [each.stance for each in train])
+    model = logistic_regression().fit(hstack(known), [each.stance for each in train])
     return [each._replace(stance=said) for each, said in zip(test, model.predict(hstack(unknown)), strict=True)]
 
 

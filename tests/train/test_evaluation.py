@@ -16,7 +16,7 @@ from train.baselines import Baselines
 from train.calibration import calibrate, fit_temperature
 from train.card import write_card
 from train.config import FinetuneConfig
-from train.data import Example, label_numbers, load_examples, split
+from train.data import Example, label_numbers, load_examples
 from train.evaluation import evaluate_model, score
 from train.finetune import finetune
 from train.keywords import blinded, keyword_expressions, searched_words
@@ -271,27 +271,6 @@ def test_a_score_hangs_on_the_stories_that_are_drawn_not_on_the_sentences(data: 
     assert result["stories"] == 2 and found["stories_right"] == 0.5
     assert found["scores"]["exact_rows"] == pytest.approx(10 / 60)
     assert found["intervals"]["exact_rows"] == result["model_minus"]["silent"]["exact_rows"]["interval"] == (0, 1)
-
-
-def test_keyword_rules_and_tfidf_learn_what_is_there(data: Path) -> None:
-    examples = load_examples(data, SCHEMA)
-    made = Baselines(split(examples)["train"], SCHEMA).predict(
-        ["أكد الوزير دعمه للحل السياسي في سوريا وفق القرار 2254", "فاز الفريق بكأس المدينة"]
-    )
-    assert made["tfidf_logistic_regression"].tolist() == [[2, 0, 0, 0], [0, 0, 0, 0]]
-    assert made["keyword_rules"].tolist() == [[2, 0, 0, 0], [0, 0, 0, 0]]
-
-
-@pytest.mark.parametrize("count", [1, 3, 4, 60])
-def test_tfidf_learns_from_few_and_unlike_rows(count: int) -> None:
-    words = ["كتاب", "مدينة", "نهر", "جبل", "سوق", "بحر"]
-    rows = [
-        Example(
-            str(number), words[number % 6] * (1 + number // 6), dict.fromkeys(SCHEMA.topic_names, "absent"), "s", {}
-        )
-        for number in range(count)
-    ]
-    assert Baselines(rows, SCHEMA).predict(["كتاب"])["tfidf_logistic_regression"].tolist() == [[0, 0, 0, 0]]
 
 
 def test_temperature_is_found_again() -> None:
