@@ -33,7 +33,7 @@ def _one_of(patterns: object, topic: str) -> re.Pattern[str]:
     words = [str(each).strip() for each in patterns] if isinstance(patterns, list) else []
     try:
         if words and all(words):
-            return re.compile("|".join(f"(?:{NORMALIZER.normalize_str(word)})" for word in words))
+            return re.compile("|".join(f"(?:{_behind_li(NORMALIZER.normalize_str(word))})" for word in words))
         reason = "none"
     except re.error as error:
         reason = str(error)
@@ -43,7 +43,12 @@ def _one_of(patterns: object, topic: str) -> re.Pattern[str]:
 def searched_words(*lists: str) -> re.Pattern[str]:
     """What finds a word of these lists of configs/keywords.yaml in a normalised text."""
     words = read_yaml(KEYWORDS)
-    return re.compile("|".join(word for name in lists for word in words[name]))
+    return re.compile("|".join(_behind_li(word) for name in lists for word in words[name]))
+
+
+def _behind_li(expression: str) -> str:
+    """The expression with لل for the article too, as the preposition ل spells it: القدس, للقدس."""
+    return re.sub(r"(?<!\[)\bال(?=\w)", "(?:ال|لل)", expression)
 
 
 def blinded(text: str, words: re.Pattern[str]) -> str:

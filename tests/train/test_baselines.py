@@ -12,6 +12,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from train.baselines import Baselines, logistic_regression
 from train.data import Example, load_examples, split
+from train.keywords import keyword_expressions
 from wijha import Schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,3 +52,18 @@ def test_tfidf_learns_from_few_and_unlike_rows(count: int) -> None:
         for number in range(count)
     ]
     assert Baselines(rows, SCHEMA).predict(["كتاب"])["tfidf_logistic_regression"].tolist() == [[0, 0, 0, 0]]
+
+
+def test_keyword_rules_know_the_article_behind_a_preposition() -> None:
+    expressions = keyword_expressions(SCHEMA)
+    assert expressions["jerusalem_status"].search("تحدث عن الوضع القانوني للقدس")
+    assert expressions["political_settlement"].search("اكد دعمه للحل السياسي في سوريا")
+    assert not expressions["political_settlement"].search("اكد دعمه للحل العسكري في سوريا")
+
+
+def test_a_set_of_letters_stays_one_in_an_expression(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keywords = tmp_path / "keywords.yaml"
+    keywords.write_text("".join(f"{topic}: ['[الك]تاب']\n" for topic in SCHEMA.topic_names), encoding="utf-8")
+    monkeypatch.setattr("train.keywords.KEYWORDS", keywords)
+    found = keyword_expressions(SCHEMA)["jerusalem_status"]
+    assert found.search("كتاب") and not found.search(":تاب")

@@ -417,6 +417,7 @@ def test_blind_masks_the_words_that_the_topics_go_by_and_no_other() -> None:
     words = searched_words("search")
     text = "قال الوزير السوريّ إن وقف إطلاق النار في حلب لا يعنيه"
     assert blinded(text, words) == "قال الوزير [MASK] إن [MASK] [MASK] النار في [MASK] لا يعنيه"
+    assert blinded("زار الألمان الوضع القانوني للقدس", words) == "زار الألمان الوضع القانوني [MASK]"
 
 
 def test_blind_scores_stand_in_a_file_of_their_own(folder: Path, data: Path) -> None:
