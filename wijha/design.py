@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ class Drawn:
     """Number of its stratum."""
     said: dict[str, str]
     """Topic -> label that the model gave it; "" where it was not asked."""
+    known: bool = False
+    """Whether an earlier sample had its labels."""
 
     def fits(self, labels: set[str], strata: int) -> bool:
         """Whether it is of one of so many strata, and what the model gave it is of these labels."""
@@ -119,22 +122,15 @@ def design_path(sample: Path) -> Path:
 
 
 def read_labels(path: Path, design: Design) -> dict[str, Labels]:
-    """id -> labels of the rows that somebody has read: those with any label. A topic left empty in one is absent.
+    """id -> labels of the rows that somebody has read, those with any label, from the top down to the first that nobody
+    has. A topic left empty in one is absent.
 
     Raises InputError for what is no label or no sentence of this sample, for a topic without any label, and where a
-    sentence that is not read stands above one that is.
+    sentence that is not read stands above one that is, but for what an earlier sample knew.
     """
     read: dict[str, Labels] = {}
     labelled: set[str] = set()
-    for line, row in read_rows(path):
-        found = {topic: str(row.get(topic) or "").strip() for topic in design.topics}
-        if not any(found.values()):
-            continue
-        if unknown := [topic for topic, label in found.items() if label and label not in design.labels]:
-            raise InputError(
-                f"expected one of {', '.join(design.labels)} or nothing as {unknown[0]} in {path} line {line}, "
-                "got another word; write it so, in small letters"
-            )
+    for line, row, found in _readings(path, design.topics, design.labels):
         name = str(row.get("id") or "").strip()
         if name not in design.drawn or name in read or _other_text(row, design.drawn[name].key):
             what = "the same one again" if name in read else "another"
@@ -147,13 +143,51 @@ def read_labels(path: Path, design: Design) -> dict[str, Labels]:
         raise InputError(
             f"expected labels of {shown(unread)} in {path}, found none; write {design.labels[0]} once where it was read"
         )
-    last = max(place for place, name in enumerate(design.drawn) if name in read)
-    if left := last + 1 - len(read):
+    last = max(
+        (place for place, name in enumerate(design.drawn) if name in read and not design.drawn[name].known), default=0
+    )
+    if left := sum(name not in read for name in list(design.drawn)[:last]):
         raise InputError(
             f"expected labels from the top of {path} on, found {left:,} sentences without any above the last one that "
             f"has; write {design.labels[0]} in those without a topic"
         )
-    return read
+    if not (begun := {name: read[name] for name in takewhile(read.__contains__, design.drawn)}):
+        raise InputError(f"expected labels from the top of {path} on, found none in its first sentence; read that one")
+    return begun
+
+
+def known_labels(path: Path, topics: Sequence[str], labels: Sequence[str]) -> dict[str, Labels]:
+    """Key of a text -> labels of the rows of an earlier sample that somebody has read.
+
+    Raises InputError for what is no label, for a row without a column of a topic, and for two readings of one text.
+    """
+    known: dict[str, Labels] = {}
+    for line, row, found in _readings(path, topics, labels):
+        if lacking := [topic for topic in topics if topic not in row]:
+            raise InputError(
+                f"expected a column for each of {', '.join(topics)} in {path}, found none for {shown(lacking)} in line "
+                f"{line}; read these sentences anew, or draw for the topics that were read by --topic"
+            )
+        name = key(row["text"]) if isinstance(row.get("text"), str) else str(row.get("key"))
+        given = {topic: label or labels[0] for topic, label in found.items()}
+        if known.setdefault(name, given) != given:
+            raise InputError(f"expected one reading of each text in {path}, found another in line {line}; choose one")
+    return known
+
+
+def _readings(path: Path, topics: Sequence[str], labels: Sequence[str]) -> Iterator[tuple[int, Row, dict[str, str]]]:
+    """(line, row, labels) of the rows with any label, topics that are left empty as "". Raises InputError for what is
+    no label."""
+    for line, row in read_rows(path):
+        found = {topic: str(row.get(topic) or "").strip() for topic in topics}
+        if not any(found.values()):
+            continue
+        if unknown := [topic for topic, label in found.items() if label and label not in labels]:
+            raise InputError(
+                f"expected one of {', '.join(labels)} or nothing as {unknown[0]} in {path} line {line}, "
+                "got another word; write it so, in small letters"
+            )
+        yield line, row, found
 
 
 def _other_text(row: Row, drawn: str) -> bool:

@@ -59,6 +59,10 @@ def estimate(arguments: argparse.Namespace) -> None:
     of = ", ".join(f"{name} {_shown(value)}" for name, value in known.items())
     print(f"{len(read):,} of {len(design.drawn):,} sentences are read, drawn from {design.sentences:,} ({of})\n")
     print("\n".join(_table(rows)))
+    if waiting := sum(drawn.known and name not in read for name, drawn in design.drawn.items()):
+        print(
+            f"{waiting:,} with labels of an earlier sample stand below the first that nobody has read: not counted yet"
+        )
     for topic in design.topics:
         if unread := _unread(topic, design, read):
             print(f"{topic}: none of those said to be {', '.join(unread)} is read: they are counted as said")

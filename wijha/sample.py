@@ -5,6 +5,9 @@ They are drawn at random within strata: one for each stance of each topic, a sen
 it has; one of the sentences without a topic, and one of those in which the model is not sure of that. A stratum gets a
 share by the root of its size (power allocation: Bankier 1988), so that rare stances are read often, and the many
 sentences without a topic most.
+
+Chance is a number of each sentence by its text and the seed (permanent random numbers: Ohlsson 1995), so that a larger
+sample, or one of an archive that has grown, holds much of an earlier one, whose labels it can take over.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from typing import Any
 from wijha.archive_rows import NAMES, USUAL, ArchiveRows, Names, Selection, add_selection, connected, selection_of
 from wijha.arguments import positive
 from wijha.chunks import shown
-from wijha.design import Design, Drawn, Stratum, design_path
+from wijha.design import Design, Drawn, Stratum, design_path, known_labels
 from wijha.errors import InputError
 from wijha.files import replacing, write_json
 from wijha.paths import Places
@@ -53,6 +56,9 @@ def add_parser(commands: Any) -> None:
         help=f"how many sentences; more where {_LEAST} for each stance of each topic are (default: {_ROWS})",
     )
     command.add_argument("--seed", type=int, default=_SEED, help=f"another number draws others (default: {_SEED})")
+    command.add_argument(
+        "--known", type=Path, metavar="SAMPLE", help="labels of an earlier sample, taken over for what is drawn again"
+    )
     add_selection(command)
     command.set_defaults(command=sample)
 
@@ -67,10 +73,13 @@ def _some(word: str) -> int:
 def sample(arguments: argparse.Namespace) -> None:
     """wijha sample."""
     selection, names, schema = selection_of(arguments)
-    design = draw(arguments.archive, arguments.target, arguments.rows, arguments.seed, selection, names, schema)
+    settings = (arguments.rows, arguments.seed, selection, names, schema, arguments.known)
+    design = draw(arguments.archive, arguments.target, *settings)
     absent, *others = design.labels
+    known = sum(each.known for each in design.drawn.values())
     print(
-        f"{len(design.drawn):,} of {design.sentences:,} sentences -> {arguments.target}\n"
+        f"{len(design.drawn):,} of {design.sentences:,} sentences -> {arguments.target}"
+        f"{f', {known:,} with the labels of {arguments.known}' if arguments.known else ''}\n"
         f"label them from the top on, as many as you can: {', '.join(others)} where a topic is there, {absent} once in "
         f"a sentence without any\nnext: wijha estimate {arguments.target}"
     )
@@ -84,12 +93,15 @@ def draw(
     selection: Selection | None = None,
     names: Names = NAMES,
     schema: Schema = USUAL,
+    known: Path | None = None,
 ) -> Design:
     """Write `rows` sentences of the archive `source`, or ten of each stratum where that is more, in random order, to
-    `target`, with empty columns for their labels, and their design beside it.
+    `target`, with columns for their labels, empty but for what `known`, an earlier sample, has; and their design
+    beside it.
 
-    Raises InputError where `source` is no classified archive, no row of it is selected, or there is a file at `target`
-    already, which may hold labels, or a sample of that name in another format, whose design would be replaced.
+    Raises InputError where `source` is no classified archive, no row of it is selected, `known` lacks a topic, or there
+    is a file at `target` already, which may hold labels, or a sample of that name in another format, whose design would
+    be replaced.
     """
     _check_target(target, source)
     selection = selection or Selection()
@@ -101,10 +113,12 @@ def draw(
             raise InputError(f"expected sentences to draw from in {source}, found none; select more of it")
         strata, places = _strata(patterns, archive.chosen, schema.absent)
         given = allocated([stratum.sentences for stratum in strata], rows)
+        read = known_labels(known, archive.chosen, schema.label_names) if known else {}
         chosen = _drawn(archive, places, given, seed)
     texts = {f"s{place:04}": text for place, (text, *_) in enumerate(chosen, 1)}
     entries = [
-        Drawn(key(text), place, dict(zip(archive.chosen, said, strict=True))) for text, place, (*said, _) in chosen
+        Drawn(key(text), place, dict(zip(archive.chosen, said, strict=True)), key(text) in read)
+        for text, place, (*said, _) in chosen
     ]
     wanted = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(selection).items()}
     receipt = _receipt(source)
@@ -118,7 +132,8 @@ def draw(
     polar = list(schema.polar) if len(schema.polar) == 2 else []
     design = Design(of, list(schema.label_names), strata, dict(zip(texts, entries, strict=True)), polar)
     write_json(design_path(target), asdict(design))
-    _write(target, [{"id": name, "text": text, **dict.fromkeys(archive.chosen)} for name, text in texts.items()])
+    empty = dict.fromkeys(archive.chosen)
+    _write(target, [{"id": name, "text": text, **read.get(key(text), empty)} for name, text in texts.items()])
     return design
 
 
@@ -166,11 +181,15 @@ Pattern = tuple[Any, ...]
 """What the model said of each topic, and whether it is sure where it said that there is none."""
 
 
+_TEXT = "md5_number_lower(the_text)"
+
+
 def _pattern(archive: ArchiveRows) -> str:
-    """A row's pattern in SQL."""
+    """A row's pattern in SQL, its parts as p0, p1 ..."""
     stances = [f"coalesce({archive.stances[topic]}, '')" for topic in archive.chosen]
     scores = [f"TRY_CAST({archive.scores[topic]} AS DOUBLE)" for topic in archive.chosen if topic in archive.scores]
-    return ", ".join([*stances, f"least({', '.join([*scores, '1.0'])}) >= {_SURE}"])
+    parts = [*stances, f"least({', '.join([*scores, '1.0'])}) >= {_SURE}"]
+    return ", ".join(f"{part} AS p{place}" for place, part in enumerate(parts))
 
 
 def _where(archive: ArchiveRows) -> str:
@@ -221,19 +240,35 @@ def allocated(sizes: Sequence[int], rows: int) -> list[int]:
 def _drawn(
     archive: ArchiveRows, places: Mapping[Pattern, int], given: Sequence[int], seed: int
 ) -> list[tuple[str, int, Pattern]]:
-    """(text, number of the stratum, pattern), in random order: of each stratum the rows with the lowest of random
-    numbers."""
-    archive.run("SET threads = 1")  # else the numbers hang on which thread reads first
-    archive.run("SELECT setseed(?)", [seed % 2**31 / 2**31])
-    lowest = f"min(row(random(), the_text), {max(given)})"
-    query = f"SELECT {_pattern(archive)}, {lowest} FROM archive WHERE {_where(archive)} GROUP BY ALL ORDER BY ALL"
-    entries: list[list[tuple[float, str, Pattern]]] = [[] for _ in given]
-    for *pattern, rows in archive.run(query, archive.values).fetchall():
-        entries[places[tuple(pattern)]] += [(dice, text, tuple(pattern)) for dice, text in rows]
-    chosen = [
-        (text, place, pattern)
-        for place, number in enumerate(given)
-        for _, text, pattern in sorted(entries[place])[:number]
-    ]
-    random.Random(seed).shuffle(chosen)
-    return chosen
+    """(text, number of the stratum, pattern) in the order of reading, in which every beginning holds of each stratum
+    the rows with its lowest numbers."""
+    entries: list[list[tuple[int, int, Pattern]]] = [[] for _ in given]
+    for *pattern, numbered in archive.run(_numbered(archive, seed, max(given)), archive.values).fetchall():
+        entries[places[tuple(pattern)]] += [(dice, text, tuple(pattern)) for dice, text in numbered]
+    chosen = []
+    for place, number in enumerate(given):
+        for rank, (dice, text, said) in enumerate(sorted(entries[place])[:number]):
+            chosen.append(((rank + random.Random(dice).random()) / number, text, place, said))
+    texts = _texts(archive, [text for _, text, *_ in chosen])
+    return [(texts[text], place, said) for _, text, place, said in sorted(chosen)]
+
+
+def _numbered(archive: ArchiveRows, seed: int, most: int) -> str:
+    """SQL: of each pattern the `most` rows with the lowest numbers, each beside the checksum of its text; rows of one
+    text have a number each."""
+    parts = ", ".join(f"p{place}" for place in range(len(archive.chosen) + 1))
+    dice = f"md5_number_lower(concat_ws(' ', {seed}, text, again))"
+    return f"""
+        WITH texts AS (
+            SELECT {_pattern(archive)}, {_TEXT} AS text, count(*) AS rows
+            FROM archive WHERE {_where(archive)} GROUP BY ALL
+        ), each AS (SELECT {parts}, text, unnest(range(rows)) AS again FROM texts)
+        SELECT {parts}, min(row({dice}, text), {most}) FROM each GROUP BY ALL ORDER BY ALL"""
+
+
+def _texts(archive: ArchiveRows, checksums: Sequence[int]) -> dict[int, str]:
+    """Checksum -> text of the rows that were drawn."""
+    query = (
+        f"SELECT {_TEXT} AS text, any_value(the_text) FROM archive WHERE {_where(archive)} AND list_contains(?, text)"
+    )
+    return dict(archive.run(f"{query} GROUP BY ALL", [*archive.values, list(checksums)]).fetchall())

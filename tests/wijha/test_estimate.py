@@ -539,3 +539,120 @@ def test_what_favors_less_what_is_against_is_bounded_by_both() -> None:
 def test_bounds_do_not_widen_with_the_number_of_strata() -> None:
     whole, parts = [("favor", 1_000, {"favor": 200})], [("favor", 50, {"favor": 10})] * 20
     assert figures(*parts)["precision_low"] == pytest.approx(figures(*whole)["precision_low"], abs=0.01)
+
+
+def texts_of(sample: Path) -> list[str]:
+    return [row["text"] for _, row in read_rows(sample)]
+
+
+def test_a_larger_sample_holds_the_smaller_one(archive: Path, tmp_path: Path) -> None:
+    draw(archive, tmp_path / "small.jsonl", 150)
+    draw(archive, tmp_path / "large.jsonl", 450)
+    small, large = texts_of(tmp_path / "small.jsonl"), texts_of(tmp_path / "large.jsonl")
+    assert set(small) < set(large)
+    assert len(set(large[:150]) & set(small)) > 100  # it begins with them but where strata were read whole
+
+
+def test_a_sample_hangs_on_no_order_of_the_archive(archive: Path, tmp_path: Path) -> None:
+    rows = pq.read_table(archive)
+    rows = pa.concat_tables([rows, rows.slice(0, 900)])  # some sentences twice
+    (tmp_path / "parts").mkdir()
+    mixed = rows.take(np.random.default_rng(2).permutation(len(rows)))
+    pq.write_table(rows, tmp_path / "whole.parquet")
+    pq.write_table(mixed.slice(0, 2_000), tmp_path / "parts" / "a.parquet")
+    pq.write_table(mixed.slice(2_000), tmp_path / "parts" / "b.parquet")
+    for source in ("whole.parquet", "parts"):
+        draw(tmp_path / source, tmp_path / f"{source}.jsonl", 200)
+    assert texts_of(tmp_path / "whole.parquet.jsonl") == texts_of(tmp_path / "parts.jsonl")
+
+
+def test_a_sentence_that_stands_often_is_drawn_as_often_as_chance_says(tmp_path: Path) -> None:
+    rows = [f"{number}" for number in range(500)] * 4
+    columns = {"text": rows, "peace_stance": ["absent"] * 2_000, "peace_score": [0.99] * 2_000}
+    pq.write_table(pa.table(columns), tmp_path / "archive.parquet")
+    draw(tmp_path / "archive.parquet", tmp_path / "sample.jsonl", 400)
+    times = Counter(Counter(texts_of(tmp_path / "sample.jsonl")).values())
+    assert times.total() == pytest.approx(500 * (1 - 0.8**4), abs=25)  # different ones, 295 by chance
+    assert times[1] == pytest.approx(500 * 4 * 0.2 * 0.8**3, abs=35)  # that stand there once
+
+
+def test_labels_of_an_earlier_sample_are_taken_over(
+    archive: Path, truth: Truth, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    draw(archive, first, 150)
+    rows = [row for _, row in read_rows(first)]
+    write_rows([{**row, **truth[row["text"]]} for row in rows[:100]] + rows[100:], first)
+    known = {row["text"] for row in rows[:100]}
+    assert main(["sample", str(archive), str(second), "--rows", "450", "--known", str(first)]) == 0
+    assert f"450 of 4,000 sentences -> {second}, 100 with the labels of {first}\n" in capsys.readouterr().out
+    drawn = [row for _, row in read_rows(second)]
+    for row in drawn:
+        there = {topic: row[topic] for topic in PREVALENCE}
+        assert there == (truth[row["text"]] if row["text"] in known else dict.fromkeys(PREVALENCE, ""))
+    begun = next(place for place, row in enumerate(drawn) if row["text"] not in known)
+    assert begun > 20
+    assert main(["estimate", str(second)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{begun} of 450 sentences are read")
+    assert f"{100 - begun} with labels of an earlier sample stand below the first that nobody has read" in said
+    write_rows([{**row, **truth[row["text"]]} for row in drawn], second)
+    assert main(["estimate", str(second)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("450 of 450 sentences are read") and "earlier sample" not in said
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (
+            [{"text": "1", "peace": "favor"}],
+            "expected a column for each of peace, zones in .*, found none for zones in",
+        ),
+        ([{"text": "1", "peace": "yes", "zones": ""}], "expected one of absent, neutral, favor, against or nothing"),
+        (
+            [{"text": "1", "peace": "favor", "zones": ""}, {"text": "1 ", "peace": "against", "zones": ""}],
+            "expected one reading of each text in .*, found another in line 2",
+        ),
+    ],
+)
+def test_wrong_labels_of_an_earlier_sample_are_one_sentence(
+    archive: Path, tmp_path: Path, rows: list[dict[str, str]], sentence: str
+) -> None:
+    write_rows(rows, tmp_path / "known.jsonl")
+    with pytest.raises(InputError, match=sentence):
+        draw(archive, tmp_path / "sample.jsonl", 100, known=tmp_path / "known.jsonl")
+    assert not (tmp_path / "sample.jsonl").exists() and not (tmp_path / "sample.design.json").exists()
+
+
+def test_what_is_known_alone_is_no_beginning(archive: Path, truth: Truth, tmp_path: Path) -> None:
+    draw(archive, tmp_path / "all.jsonl", 100)
+    last = texts_of(tmp_path / "all.jsonl")[-1]
+    write_rows([{"text": last, **truth[last]}], tmp_path / "known.jsonl")
+    design = draw(archive, tmp_path / "sample.jsonl", 100, known=tmp_path / "known.jsonl")
+    with pytest.raises(InputError, match=r"from the top of .* on, found none in its first sentence; read that one"):
+        read_labels(tmp_path / "sample.jsonl", design)
+
+
+def test_counts_of_an_archive_that_has_grown_do_not_lean_to_what_was_there(tmp_path: Path) -> None:
+    """The new half has the topic three times as often where the model says that it is there."""
+    dice, rows = np.random.default_rng(3), []
+    for number in range(2_000):
+        new, said = number >= 1_000, bool(dice.random() < 0.5)
+        right = dice.random() < (0.75 if new else 0.25)
+        rows.append({"text": f"{number}", "peace_stance": "favor" if said else "absent", "peace_score": 0.95})
+        rows[-1]["true"] = "favor" if said and right else "absent"
+    there = sum(row["true"] == "favor" for row in rows)
+    truth = {row["text"]: {"peace": row.pop("true")} for row in rows}
+    write_rows(rows[:1_000], tmp_path / "old.jsonl")
+    write_rows(rows, tmp_path / "grown.jsonl")
+    found = []
+    for seed in range(40):
+        old, new = tmp_path / f"old-{seed}.jsonl", tmp_path / f"new-{seed}.jsonl"
+        draw(tmp_path / "old.jsonl", old, 100, seed)
+        write_rows([{**row, **truth[row["text"]]} for _, row in read_rows(old)], tmp_path / "known.jsonl")
+        design = draw(tmp_path / "grown.jsonl", new, 150, seed, known=tmp_path / "known.jsonl")
+        assert 40 < sum(each.known for each in design.drawn.values()) < 110
+        found.append(estimates("peace", design, dict(list(labelled(new, truth).items())[:75]))[0]["estimated"])
+    assert np.mean(found) == pytest.approx(there, abs=4 * np.std(found) / 40**0.5)
+    assert 4 * np.std(found) / 40**0.5 < 0.15 * there
