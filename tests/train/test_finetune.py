@@ -92,7 +92,10 @@ def test_loss_and_learning_rates_are_as_asked_for(
 
     monkeypatch.setattr(TopicTrainer, "train", stop)
     with pytest.raises(KeyboardInterrupt):
-        finetune(dataclasses.replace(own, class_weight_power=1.0, label_smoothing=0.1, warmup=0.25))
+        finetune(
+            dataclasses.replace(own, class_weight_power=1.0, label_smoothing=0.1, warmup=0.25, metric="exact_rows")
+        )
+    assert begun[0].args.metric_for_best_model == "exact_rows" and begun[0].args.greater_is_better
     loss = begun[0].compute_loss_func
     seen = Counter(row["jerusalem_status"] for row in rows if split_of(row["story"]) == "train")
     assert (loss.weights[2, 2] / loss.weights[2, 0]).item() == pytest.approx(seen["absent"] / seen["favor"])

@@ -11,10 +11,21 @@ from wijha.batching import batches, map_batched, windows
 
 @pytest.mark.parametrize("seed", range(5))
 def test_every_index_once_and_within_budget(seed: int) -> None:
-    lengths = [random.Random(seed).randint(1, 80) for _ in range(500)]
+    dice = random.Random(seed)
+    lengths = [dice.randint(1, 80) for _ in range(500)]
     made = list(batches(lengths, tokens=256, step=0))
     assert sorted(index for batch in made for index in batch) == list(range(500))
     assert all(max(lengths[i] for i in batch) * len(batch) <= 256 for batch in made)
+
+
+@pytest.mark.parametrize("step", [4, 16])
+def test_with_a_step_a_batch_holds_rows_of_one_width(step: int) -> None:
+    dice = random.Random(7)
+    lengths = [dice.randint(1, 80) for _ in range(500)]
+    made = list(batches(lengths, tokens=512, step=step))
+    assert sorted(index for batch in made for index in batch) == list(range(500))
+    widths = [{-(-lengths[index] // step) for index in batch} for batch in made]
+    assert all(len(each) == 1 for each in widths) and sum(map(len, widths)) > len(set(map(max, widths)))
 
 
 def test_an_item_over_the_budget_goes_alone() -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ import torch
 from transformers import AutoTokenizer
 
 from train.export import export, write_int8, write_openvino
-from wijha import Classifier, InputError
+from wijha import Classifier, InputError, runtime
 from wijha.classifier import read_settings
 from wijha.golden import unseal
 from wijha.reader import Reader
@@ -173,6 +174,26 @@ def test_auto_takes_what_was_exported_until_the_weights_change(exported: Path, m
     assert accepted(changed) == [] and load_runtime(changed).name.startswith("torch")
     with pytest.raises(InputError, match=r"to admit openvino for the weights.*python -m train\.export"):
         load_runtime(changed, runtime="openvino")
+
+
+@pytest.mark.parametrize(
+    ("processor", "admitted", "taken"),
+    [
+        ({"amx_bf16", "avx512_bf16"}, "f32 bf16 int8", "openvino-bf16"),
+        ({"amx_bf16"}, "f32 int8", "openvino-int8"),
+        ({"avx512_bf16"}, "f32 bf16 int8", "openvino-int8"),
+        ({"avx512_bf16"}, "f32 bf16", "openvino-bf16"),
+        ({"avx2"}, "f32 bf16", "openvino-f32"),
+        ({"avx2"}, "bf16", "torch"),
+        ({"amx_bf16"}, "", "torch"),
+    ],
+)
+def test_each_processor_takes_its_fastest_precision(
+    monkeypatch: pytest.MonkeyPatch, processor: set[str], admitted: str, taken: str
+) -> None:
+    monkeypatch.setattr(runtime, "features", lambda: processor)
+    monkeypatch.setattr(runtime, "find_spec", lambda name: SimpleNamespace(origin=name))
+    assert runtime._best(admitted.split()) == taken
 
 
 def test_a_broken_export_is_one_sentence(exported: Path, tmp_path: Path) -> None:
