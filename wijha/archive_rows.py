@@ -16,11 +16,10 @@ from wijha.archive_source import Source, text_literal
 from wijha.chunks import shown
 from wijha.errors import InputError
 from wijha.extras import need
-from wijha.schema import TARGET, Label, Schema
+from wijha.schema import SCORE, STANCE, TARGET, Label, Schema
 
 USUAL = Schema((), tuple(map(Label, ("absent", "neutral", "favor", "against"))), ("favor", "against"))
 """The labels of an archive whose model is not named."""
-_STANCE, _SCORE = "_stance", "_score"
 
 
 class Names(NamedTuple):
@@ -124,11 +123,11 @@ class ArchiveRows:
             )
         if not self.topics or names.text not in self.columns:
             raise InputError(
-                f"expected the columns {names.text} and <topic>{_STANCE} in {path}, found "
+                f"expected the columns {names.text} and <topic>{STANCE} in {path}, found "
                 f"{', '.join(self.columns) or 'no rows'}; give it what wijha predict wrote, or pass --text-column NAME"
             )
-        scored = [topic for topic in self.topics if topic + _SCORE in self.columns]
-        wanted = [*names, *(topic + _STANCE for topic in self.topics), *(topic + _SCORE for topic in scored)]
+        scored = [topic for topic in self.topics if topic + SCORE in self.columns]
+        wanted = [*names, *(topic + STANCE for topic in self.topics), *(topic + SCORE for topic in scored)]
         self.stances = {topic: f"c{place}" for place, topic in enumerate(self.topics, len(names))}
         self.scores = {topic: f"c{place}" for place, topic in enumerate(scored, len(names) + len(self.topics))}
         self.run(
@@ -209,8 +208,8 @@ class ArchiveRows:
 def _topics(columns: list[str], schema: Schema) -> list[str]:
     """The topics that the model wrote: those of its schema and, with its score, the target that it was asked for, else
     those with a score beside the stance, where there are any; a stance of one's own is none."""
-    found = [name.removesuffix(_STANCE) for name in columns if name.endswith(_STANCE)]
-    scored = [topic for topic in found if topic + _SCORE in columns]
+    found = [name.removesuffix(STANCE) for name in columns if name.endswith(STANCE)]
+    scored = [topic for topic in found if topic + SCORE in columns]
     if schema.topics:
         return [topic for topic in found if topic in schema.topic_names or (topic == TARGET and topic in scored)]
     return scored or found

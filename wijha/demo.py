@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from wijha.errors import InputError
 from wijha.extras import need
 from wijha.records import read_rows
+from wijha.schema import SCORE, STANCE
 from wijha.signals import handled
 from wijha.text import sentences
 from wijha.writing import write_rows
@@ -167,8 +168,8 @@ def table_rows(predictions: list[Prediction], least: float) -> list[dict[str, An
     for number, prediction in enumerate(predictions, 1):
         row: dict[str, Any] = {"sentence": number, "text": prediction.text}
         for name, topic in prediction.topics.items():
-            row[f"{name}_stance"] = topic.label if topic.score >= least else ""
-            row[f"{name}_score"] = round(topic.score, 4)
+            row[name + STANCE] = topic.label if topic.score >= least else ""
+            row[name + SCORE] = round(topic.score, 4)
         rows.append(row)
     return rows
 

@@ -11,13 +11,13 @@ import pyarrow as pa
 from wijha.batching import windows
 from wijha.chunks import text_fault
 from wijha.classifier import Classifier, Read
-from wijha.schema import Schema
+from wijha.schema import SCORE, STANCE, Schema
 from wijha.writing import Row
 
 
 def added_columns(schema: Schema) -> list[str]:
     """Names of the columns that come behind those of the input: `<topic>_stance`, `<topic>_score`."""
-    return [f"{name}_{kind}" for name in schema.topic_names for kind in ("stance", "score")]
+    return [name + kind for name in schema.topic_names for kind in (STANCE, SCORE)]
 
 
 def computed(read: list[Read], classifier: Classifier) -> np.ndarray:
@@ -33,8 +33,8 @@ def named(logits: np.ndarray, classifier: Classifier) -> Iterator[dict[str, Any]
     for numbers, values in zip(best.tolist(), score.tolist(), strict=True):
         found = {}
         for name, number, value in zip(names, numbers, values, strict=True):
-            found[f"{name}_stance"] = labels[number]
-            found[f"{name}_score"] = round(value, 4)
+            found[name + STANCE] = labels[number]
+            found[name + SCORE] = round(value, 4)
         yield found
 
 
@@ -50,7 +50,7 @@ def classify_table(table: pa.Table, classifier: Classifier, column: str = "text"
     for number, found in zip(good, named(logits, classifier), strict=True):
         rows[number] = found
     for name in added_columns(classifier.schema):
-        kind = pa.string() if name.endswith("_stance") else pa.float64()
+        kind = pa.string() if name.endswith(STANCE) else pa.float64()
         values = pa.array([row.get(name) for row in rows], type=kind)
         place = table.column_names.index(name) if name in table.column_names else -1
         table = table.append_column(name, values) if place < 0 else table.set_column(place, name, values)

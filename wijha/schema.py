@@ -16,6 +16,8 @@ COLUMNS = {"text", "id", "story", "group", "split", TARGET}
 """What a labelled row may have beside a column a topic."""
 ANY = "present"
 """What scores call any label of a topic but the first."""
+STANCE, SCORE = "_stance", "_score"
+"""Behind a topic's name, the columns of its likeliest label and of how likely that is."""
 
 
 @dataclass(frozen=True)

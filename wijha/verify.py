@@ -20,13 +20,14 @@ from wijha.ledger import Ledger
 from wijha.paths import Pair, Places
 from wijha.receipt import Receipt
 from wijha.records import read_rows, records
+from wijha.schema import SCORE, STANCE
 from wijha.surplus import check_outputs
 from wijha.writing import Row, as_cell, as_text, finite
 
 _END: Any = None
 _AGAIN = "run wijha predict again with --restart"
 _IDENTITY = ("id", "document", "sentence")
-_ADDED = re.compile(r"_(stance|score)$")
+_ADDED = re.compile(f"({STANCE}|{SCORE})$")
 _SHOWN: dict[str, Callable[[Any], Any]] = {".jsonl": finite, ".csv": as_cell, ".parquet": as_text}
 Key = tuple[str, ...]
 
@@ -98,7 +99,7 @@ def _output(path: Path, column: str, suffix: str) -> Iterator[Found]:
     names = [_SHOWN[suffix](name) for name in (column, *_IDENTITY)]
     shown = _SHOWN[suffix] if suffix != ".csv" else lambda cell: cell  # as it was shown
     for number, (_, row) in enumerate(read_rows(path), 1):
-        columns = frozenset(f"{_ADDED.sub('', name)}_stance" for name in row if _ADDED.search(name))
+        columns = frozenset(_ADDED.sub(STANCE, name) for name in row if _ADDED.search(name))
         stances = frozenset(name for name in columns if row.get(name))
         yield Found(number, _key(row, names, shown), columns, stances)
 
