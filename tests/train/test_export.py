@@ -17,10 +17,9 @@ from transformers import AutoModelForSequenceClassification
 from train.export import Gate, export, gate_examples
 from train.graph import ClassifierGraph
 from wijha import Classifier, InputError
-from wijha.files import file_sha256
 from wijha.golden import seal
 from wijha.manifest import FIRST
-from wijha.runtime import TorchRuntime, _best, accepted
+from wijha.runtime import TorchRuntime
 
 
 @pytest.fixture
@@ -101,24 +100,6 @@ def test_an_export_that_breaks_off_leaves_the_model_whole(folder: Path, monkeypa
         export(folder)
     assert not (folder / "openvino").exists() and not (folder / "export.json").exists()
     assert (folder / "manifest.json").exists() and Classifier.load(folder).runtime_name.startswith("torch")
-
-
-def test_the_next_better_precision_is_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("openvino", reason="openvino is not installed")
-    path = folder / "export.json"
-    weights = file_sha256(folder / "model.safetensors")
-    for units, refused, taken in (
-        ({"amx_bf16"}, set(), "openvino-bf16"),
-        ({"amx_bf16"}, {"bf16"}, "openvino-int8"),
-        ({"avx512_bf16"}, set(), "openvino-int8"),
-        ({"avx512_bf16"}, {"int8"}, "openvino-bf16"),
-        (set(), {"int8"}, "openvino-f32"),
-        ({"amx_bf16"}, {"bf16", "int8", "f32"}, "torch"),
-    ):
-        judged = {name: {"accepted": name not in refused} for name in ("f32", "bf16", "int8")}
-        path.write_text(json.dumps({"weights": weights, "openvino": judged}), encoding="utf-8")
-        monkeypatch.setattr("wijha.runtime.features", lambda units=units: units)
-        assert _best(accepted(folder)) == taken
 
 
 class _Wrong(TorchRuntime):

@@ -179,11 +179,13 @@ def test_auto_takes_what_was_exported_until_the_weights_change(exported: Path, m
 @pytest.mark.parametrize(
     ("processor", "admitted", "taken"),
     [
-        ({"amx_bf16", "avx512_bf16"}, "f32 bf16 int8", "openvino-bf16"),
-        ({"amx_bf16"}, "f32 int8", "openvino-int8"),
-        ({"avx512_bf16"}, "f32 bf16 int8", "openvino-int8"),
-        ({"avx512_bf16"}, "f32 bf16", "openvino-bf16"),
-        ({"avx2"}, "f32 bf16", "openvino-f32"),
+        ({"amx_bf16", "avx512_bf16", "avx512_vnni"}, "f32 bf16 int8", "openvino-bf16"),
+        ({"amx_bf16", "avx512_bf16", "avx512_vnni"}, "f32 int8", "openvino-int8"),
+        ({"avx512_bf16", "avx512_vnni"}, "f32 bf16 int8", "openvino-int8"),
+        ({"avx512_bf16", "avx512_vnni"}, "f32 bf16", "openvino-bf16"),
+        ({"avx_vnni"}, "f32 bf16 int8", "openvino-int8"),
+        ({"avx2"}, "f32 bf16 int8", "openvino-f32"),
+        ({"avx2"}, "bf16 int8", "openvino-int8"),
         ({"avx2"}, "bf16", "torch"),
         ({"amx_bf16"}, "", "torch"),
     ],
