@@ -21,7 +21,8 @@ from wijha.cli import main
 from wijha.design import Design, Drawn, Stratum, read_labels
 from wijha.estimate import PRESENT, balance, collapsed, estimates
 from wijha.records import read_rows
-from wijha.sample import allocated, draw
+from wijha.sample import draw
+from wijha.strata import allocated
 from wijha.text import key
 from wijha.writing import write_rows
 
@@ -625,6 +626,27 @@ def test_wrong_labels_of_an_earlier_sample_are_one_sentence(
     assert not (tmp_path / "sample.jsonl").exists() and not (tmp_path / "sample.design.json").exists()
 
 
+def test_labels_towards_another_target_are_not_taken_over(tmp_path: Path) -> None:
+    archive, rows = (
+        tmp_path / "archive.jsonl",
+        [{"text": str(number), "target_stance": "favor"} for number in range(40)],
+    )
+    write_rows([{**row, "target_score": 0.9} for row in rows], archive)
+    receipt = {"made_with": {"model": "0af", "options": {"towards": "السلام"}}, "outputs": {}}
+    (tmp_path / "archive.jsonl.receipt.json").write_text(json.dumps(receipt), encoding="utf-8")
+    draw(archive, tmp_path / "first.jsonl", 20)
+    first = [{**row, "target": "favor"} for _, row in read_rows(tmp_path / "first.jsonl")]
+    write_rows(first, tmp_path / "first.jsonl")
+    design = draw(archive, tmp_path / "larger.jsonl", 30, known=tmp_path / "first.jsonl")
+    assert sum(each.known for each in design.drawn.values()) == 20
+    receipt["made_with"]["options"]["towards"] = "الحرب"
+    (tmp_path / "archive.jsonl.receipt.json").write_text(json.dumps(receipt), encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"expected what was read towards الحرب in .*, found towards السلام; read these"
+    ):
+        draw(archive, tmp_path / "other.jsonl", 30, known=tmp_path / "first.jsonl")
+
+
 def test_what_is_known_alone_is_no_beginning(archive: Path, truth: Truth, tmp_path: Path) -> None:
     draw(archive, tmp_path / "all.jsonl", 100)
     last = texts_of(tmp_path / "all.jsonl")[-1]
@@ -647,12 +669,12 @@ def test_counts_of_an_archive_that_has_grown_do_not_lean_to_what_was_there(tmp_p
     write_rows(rows[:1_000], tmp_path / "old.jsonl")
     write_rows(rows, tmp_path / "grown.jsonl")
     found = []
-    for seed in range(40):
+    for seed in range(16):
         old, new = tmp_path / f"old-{seed}.jsonl", tmp_path / f"new-{seed}.jsonl"
         draw(tmp_path / "old.jsonl", old, 100, seed)
         write_rows([{**row, **truth[row["text"]]} for _, row in read_rows(old)], tmp_path / "known.jsonl")
         design = draw(tmp_path / "grown.jsonl", new, 150, seed, known=tmp_path / "known.jsonl")
         assert 40 < sum(each.known for each in design.drawn.values()) < 110
         found.append(estimates("peace", design, dict(list(labelled(new, truth).items())[:75]))[0]["estimated"])
-    assert np.mean(found) == pytest.approx(there, abs=4 * np.std(found) / 40**0.5)
-    assert 4 * np.std(found) / 40**0.5 < 0.15 * there
+    off = 4 * float(np.std(found)) / len(found) ** 0.5
+    assert np.mean(found) == pytest.approx(there, abs=off) and off < 0.25 * there
