@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -49,8 +49,8 @@ class Drawn:
 
     def fits(self, labels: set[str], strata: int) -> bool:
         """Whether it is of one of so many strata, and what the model gave it is of these labels."""
-        known = isinstance(self.stratum, int) and 0 <= self.stratum < strata
-        return known and labels.issuperset(filter(None, self.said.values()))
+        there = isinstance(self.stratum, int) and 0 <= self.stratum < strata and isinstance(self.known, bool)
+        return there and labels.issuperset(filter(None, self.said.values()))
 
 
 @dataclass(frozen=True)
@@ -122,15 +122,43 @@ def design_path(sample: Path) -> Path:
 
 
 def read_labels(path: Path, design: Design) -> dict[str, Labels]:
-    """id -> labels of the rows that somebody has read, those with any label, from the top down to the first that nobody
-    has. A topic left empty in one is absent.
+    """id -> labels of the rows that somebody has read, from the top down to the first that nobody has.
 
-    Raises InputError for what is no label or no sentence of this sample, for a topic without any label, and where a
-    sentence that is not read stands above one that is, but for what an earlier sample knew.
+    Raises InputError as `labelled`, and where a sentence that is not read stands above one that is, but for what an
+    earlier sample knew, or above all that is not known.
+    """
+    read, new = labelled(path, design), [not each.known for each in design.drawn.values()]
+    last = max((place for place, name in enumerate(design.drawn) if name in read and new[place]), default=0)
+    if left := sum(name not in read for name in list(design.drawn)[:last]):
+        raise InputError(
+            f"expected labels from the top of {path} on, found {left:,} sentences without any above the last one that "
+            f"has; write {design.labels[0]} in those without a topic"
+        )
+    begun = {name: read[name] for name in takewhile(read.__contains__, design.drawn)}
+    if any(new) and not any(new[: len(begun)]):
+        raise InputError(
+            f"expected labels from the top of {path} on, found the first sentence without any above all that are new; "
+            f"read on from {list(design.drawn)[len(begun)]}"
+        )
+    return begun
+
+
+def labelled(path: Path, design: Design) -> dict[str, Labels]:
+    """id -> labels of the rows that somebody has read, those with any label. A topic left empty in one is absent.
+
+    Raises InputError for what is no label or no sentence of this sample, and for a topic without any label.
     """
     read: dict[str, Labels] = {}
-    labelled: set[str] = set()
-    for line, row, found in _readings(path, design.topics, design.labels):
+    given: set[str] = set()
+    for line, row in read_rows(path):
+        found = {topic: str(row.get(topic) or "").strip() for topic in design.topics}
+        if not any(found.values()):
+            continue
+        if unknown := [topic for topic, label in found.items() if label and label not in design.labels]:
+            raise InputError(
+                f"expected one of {', '.join(design.labels)} or nothing as {unknown[0]} in {path} line {line}, "
+                "got another word; write it so, in small letters"
+            )
         name = str(row.get("id") or "").strip()
         if name not in design.drawn or name in read or _other_text(row, design.drawn[name].key):
             what = "the same one again" if name in read else "another"
@@ -138,56 +166,12 @@ def read_labels(path: Path, design: Design) -> dict[str, Labels]:
                 f"expected a sentence of the sample, each once, in {path} line {line}, got {what}; mend it"
             )
         read[name] = {topic: label or design.labels[0] for topic, label in found.items()}
-        labelled |= {topic for topic, label in found.items() if label}
-    if unread := [topic for topic in design.topics if topic not in labelled]:
+        given |= {topic for topic, label in found.items() if label}
+    if unread := [topic for topic in design.topics if topic not in given]:
         raise InputError(
             f"expected labels of {shown(unread)} in {path}, found none; write {design.labels[0]} once where it was read"
         )
-    last = max(
-        (place for place, name in enumerate(design.drawn) if name in read and not design.drawn[name].known), default=0
-    )
-    if left := sum(name not in read for name in list(design.drawn)[:last]):
-        raise InputError(
-            f"expected labels from the top of {path} on, found {left:,} sentences without any above the last one that "
-            f"has; write {design.labels[0]} in those without a topic"
-        )
-    if not (begun := {name: read[name] for name in takewhile(read.__contains__, design.drawn)}):
-        raise InputError(f"expected labels from the top of {path} on, found none in its first sentence; read that one")
-    return begun
-
-
-def known_labels(path: Path, topics: Sequence[str], labels: Sequence[str]) -> dict[str, Labels]:
-    """Key of a text -> labels of the rows of an earlier sample that somebody has read.
-
-    Raises InputError for what is no label, for a row without a column of a topic, and for two readings of one text.
-    """
-    known: dict[str, Labels] = {}
-    for line, row, found in _readings(path, topics, labels):
-        if lacking := [topic for topic in topics if topic not in row]:
-            raise InputError(
-                f"expected a column for each of {', '.join(topics)} in {path}, found none for {shown(lacking)} in line "
-                f"{line}; read these sentences anew, or draw for the topics that were read by --topic"
-            )
-        name = key(row["text"]) if isinstance(row.get("text"), str) else str(row.get("key"))
-        given = {topic: label or labels[0] for topic, label in found.items()}
-        if known.setdefault(name, given) != given:
-            raise InputError(f"expected one reading of each text in {path}, found another in line {line}; choose one")
-    return known
-
-
-def _readings(path: Path, topics: Sequence[str], labels: Sequence[str]) -> Iterator[tuple[int, Row, dict[str, str]]]:
-    """(line, row, labels) of the rows with any label, topics that are left empty as "". Raises InputError for what is
-    no label."""
-    for line, row in read_rows(path):
-        found = {topic: str(row.get(topic) or "").strip() for topic in topics}
-        if not any(found.values()):
-            continue
-        if unknown := [topic for topic, label in found.items() if label and label not in labels]:
-            raise InputError(
-                f"expected one of {', '.join(labels)} or nothing as {unknown[0]} in {path} line {line}, "
-                "got another word; write it so, in small letters"
-            )
-        yield line, row, found
+    return read
 
 
 def _other_text(row: Row, drawn: str) -> bool:

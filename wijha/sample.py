@@ -5,6 +5,7 @@ model's mistakes. Drawn at random within strata (wijha.strata); labels of an ear
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,16 @@ from typing import Any
 from wijha.archive_rows import NAMES, USUAL, ArchiveRows, Names, Selection, add_selection, connected, selection_of
 from wijha.arguments import positive
 from wijha.chunks import shown
-from wijha.design import Design, Drawn, Labels, design_path, known_labels
+from wijha.design import Design, Drawn, Labels, design_path, labelled
 from wijha.errors import InputError
 from wijha.files import replacing, write_json
 from wijha.paths import Places
 from wijha.receipt import Receipt
+from wijha.records import read_rows
 from wijha.schema import Schema
 from wijha.strata import LEAST, drawn
 from wijha.text import key
-from wijha.writing import TARGETS, Row, encode, target_suffix
+from wijha.writing import TARGETS, Row, as_cell, encode, target_suffix
 
 _ROWS, _SEED = 400, 13
 _MOST = 1_000_000  # what DuckDB keeps of a group
@@ -43,9 +45,14 @@ def add_parser(commands: Any) -> None:
         default=_ROWS,
         help=f"how many sentences; more where {LEAST} for each stance of each topic are (default: {_ROWS})",
     )
-    command.add_argument("--seed", type=int, default=_SEED, help=f"another number draws others (default: {_SEED})")
     command.add_argument(
-        "--known", type=Path, metavar="SAMPLE", help="labels of an earlier sample, taken over for what is drawn again"
+        "--seed",
+        type=int,
+        default=_SEED,
+        help=f"another number draws others, for a model that learned from a sample say (default: {_SEED})",
+    )
+    command.add_argument(
+        "--known", type=Path, metavar="SAMPLE", help="an earlier sample, whose labels stay where a text is drawn again"
     )
     add_selection(command)
     command.set_defaults(command=sample)
@@ -87,9 +94,9 @@ def draw(
     `target`, with columns for their labels, empty but for what `known`, an earlier sample, has; and their design
     beside it.
 
-    Raises InputError where `source` is no classified archive, no row of it is selected, `known` lacks a topic, or there
-    is a file at `target` already, which may hold labels, or a sample of that name in another format, whose design would
-    be replaced.
+    Raises InputError where `source` is no classified archive, no row of it is selected, `known` is no such sample, or
+    there is a file at `target` already, which may hold labels, or a sample of that name in another format, whose design
+    would be replaced.
     """
     _check_target(target, source)
     selection = selection or Selection()
@@ -97,13 +104,13 @@ def draw(
     with connected(source) as connection:
         archive = ArchiveRows(connection, source, selection, names, schema)
         _check_selection(archive, source)
-        read = _taken_over(known, archive, of["towards"]) if known else {}
+        read = _taken_over(known, archive.chosen, schema.label_names, of) if known else {}
         strata, chosen = drawn(archive, rows, seed)
     if not chosen:
         raise InputError(f"expected sentences to draw from in {source}, found none; select more of it")
     entries, filled = {}, list[Row]()
     for number, (text, stratum, said) in enumerate(chosen, 1):
-        name, labels = f"s{number:04}", read.get(key(text))
+        name, labels = f"s{number:04}", read.get(_as_shown(text)) or read.get(key(text))
         entries[name] = Drawn(key(text), stratum, said, labels is not None)
         filled.append({"id": name, "text": text, **(labels or dict.fromkeys(archive.chosen))})
     polar = list(schema.polar) if len(schema.polar) == 2 else []
@@ -113,13 +120,46 @@ def draw(
     return design
 
 
-def _taken_over(known: Path, archive: ArchiveRows, towards: str | None) -> dict[str, Labels]:
-    """Key of a text -> labels of an earlier sample. Raises InputError where that was read towards another target, and
-    as `known_labels`."""
+def _taken_over(known: Path, topics: Sequence[str], labels: Sequence[str], of: Mapping[str, Any]) -> dict[str, Labels]:
+    """What an earlier sample says of texts: a text, or its key where the sample has none, -> labels; nothing of a text
+    of which it says two things. Raises InputError where it is no sample with labels of these topics."""
+    read = labelled(known, _earlier(known, topics, labels, of))
+    said, twice = dict[str, Labels](), set[str]()
+    for _, row in read_rows(known):
+        if found := read.get(str(row.get("id") or "").strip()):
+            name = _as_shown(row["text"]) if isinstance(row.get("text"), str) else str(row.get("key"))
+            given = {topic: found[topic] for topic in topics}
+            if said.setdefault(name, given) != given:
+                twice.add(name)
+    if twice:
+        print(f"{len(twice):,} texts have two readings in {known}: to be read again")
+    return {name: given for name, given in said.items() if name not in twice}
+
+
+def _earlier(known: Path, topics: Sequence[str], labels: Sequence[str], of: Mapping[str, Any]) -> Design:
+    """The design of an earlier sample. Raises InputError where it is of other topics, labels or another target."""
     plan = design_path(known)
-    if plan.exists() and (was := Design.read(plan).source.get("towards")) != towards:
-        raise InputError(f"expected what was read towards {towards} in {known}, found towards {was}; read these anew")
-    return known_labels(known, archive.chosen, archive.schema.label_names)
+    if not plan.exists():
+        raise InputError(f"expected what `wijha sample` wrote beside {known}, found no {plan}; put it there")
+    was = Design.read(plan)
+    if not set(topics) <= set(was.topics) or was.labels != list(labels):
+        raise InputError(
+            f"expected labels {', '.join(labels)} of {', '.join(topics)} in {known}, found a sample for "
+            f"{', '.join(was.labels)} of {', '.join(was.topics)}; choose by --topic, or draw without it"
+        )
+    if was.source.get("towards") != of["towards"]:
+        raise InputError(
+            f"expected what was read towards {of['towards']} in {known}, found towards {was.source.get('towards')}; "
+            "draw without it"
+        )
+    if was.source.get("model") != of["model"] and was.source.get("seed") == of["seed"]:
+        print(f"{known} is of another model: where this one learned from it, choose another --seed")
+    return was
+
+
+def _as_shown(text: str) -> str:
+    """A text as any sample shows it, spaces at its ends aside."""
+    return str(as_cell(text)).strip()
 
 
 def _drawn_from(source: Path, selection: Selection, seed: int) -> dict[str, Any]:

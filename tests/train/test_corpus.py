@@ -330,6 +330,10 @@ def test_agreement_refuses_what_it_cannot_compare(tmp_path: Path) -> None:
     first = lines(tmp_path / "first.jsonl", [one])
     with pytest.raises(InputError, match="expected rows with the same ids"):
         compare_files(first, lines(tmp_path / "b.jsonl", [{**one, "id": "r2"}]), OTHER, None)
+    with pytest.raises(
+        InputError, match=r"expected the same sentences under the same ids in .* under 1 of them, r1 the"
+    ):
+        compare_files(first, lines(tmp_path / "c.jsonl", [{**one, "text": TEXTS[1]}]), OTHER, None)
     with pytest.raises(InputError, match=r"expected each id once in .*, found r1 again"):
         compare_files(first, lines(tmp_path / "d.jsonl", [one, one]), OTHER, None)
     (tmp_path / "link.jsonl").symlink_to(first)

@@ -463,6 +463,7 @@ def test_the_table_does_not_replace_the_labels(
         {"sentence": {"said": {"peace": "favor"}}},
         {"sentence": {"stratum": 99}},
         {"sentence": {"stratum": 0.5}},
+        {"sentence": {"known": "no"}},
         {"strata": [{"name": "all", "sentences": 5, "said": {}}], "drawn": {}},
     ],
 )
@@ -593,37 +594,84 @@ def test_labels_of_an_earlier_sample_are_taken_over(
         assert there == (truth[row["text"]] if row["text"] in known else dict.fromkeys(PREVALENCE, ""))
     begun = next(place for place, row in enumerate(drawn) if row["text"] not in known)
     assert begun > 20
+    drawn[begun] |= truth[drawn[begun]["text"]]
+    write_rows(drawn, second)
+    begun = next(place for place, row in enumerate(drawn) if not row["peace"])
     assert main(["estimate", str(second)]) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"{begun} of 450 sentences are read")
-    assert f"{100 - begun} with labels of an earlier sample stand below the first that nobody has read" in said
+    assert f"{101 - begun} with labels of an earlier sample stand below the first that nobody has read" in said
     write_rows([{**row, **truth[row["text"]]} for row in drawn], second)
     assert main(["estimate", str(second)]) == 0
     said = capsys.readouterr().out
     assert said.startswith("450 of 450 sentences are read") and "earlier sample" not in said
 
 
-@pytest.mark.parametrize(
-    ("rows", "sentence"),
-    [
-        (
-            [{"text": "1", "peace": "favor"}],
-            "expected a column for each of peace, zones in .*, found none for zones in",
-        ),
-        ([{"text": "1", "peace": "yes", "zones": ""}], "expected one of absent, neutral, favor, against or nothing"),
-        (
-            [{"text": "1", "peace": "favor", "zones": ""}, {"text": "1 ", "peace": "against", "zones": ""}],
-            "expected one reading of each text in .*, found another in line 2",
-        ),
-    ],
-)
-def test_wrong_labels_of_an_earlier_sample_are_one_sentence(
-    archive: Path, tmp_path: Path, rows: list[dict[str, str]], sentence: str
+def test_an_earlier_sample_without_labels_or_of_other_topics_is_one_sentence(archive: Path, tmp_path: Path) -> None:
+    first = tmp_path / "first.jsonl"
+
+    def refused(sentence: str) -> None:
+        with pytest.raises(InputError, match=sentence):
+            draw(archive, tmp_path / "sample.jsonl", 100, known=first)
+        assert not (tmp_path / "sample.jsonl").exists() and not (tmp_path / "sample.design.json").exists()
+
+    refused(r"expected what `wijha sample` wrote beside .*, found no .*first\.design\.json; put it there")
+    draw(archive, first, 100, selection=Selection(topics=("peace",)))
+    refused(
+        r"expected labels absent, neutral, favor, against of peace, zones in .*, found a sample for .* of peace; ch"
+    )
+    first.unlink()
+    (tmp_path / "first.design.json").unlink()
+    draw(archive, first, 100)
+    refused("expected labels of peace, zones in .*, found none")
+    rows = [row for _, row in read_rows(first)]
+    write_rows([{**rows[0], "peace": "favor"}, *rows[1:]], first)
+    refused("expected labels of zones in .*, found none; write absent once")
+    write_rows([{**rows[0], "peace": "yes", "zones": "absent"}, *rows[1:]], first)
+    refused("expected one of absent, neutral, favor, against or nothing as peace")
+
+
+def test_a_text_with_two_readings_is_to_be_read_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = [*["قلت نعم؟"] * 3, "قلت نعم", "=نعم", *map(str, range(40))]
+    rows = [{"text": text, "peace_stance": "favor", "peace_score": 0.9} for text in texts]
+    write_rows(rows, tmp_path / "archive.jsonl")
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    draw(tmp_path / "archive.jsonl", first, 45)
+    labels = iter(["favor", "against", "favor"])
+    read = [{**row, "peace": next(labels) if row["text"] == "قلت نعم؟" else "neutral"} for _, row in read_rows(first)]
+    write_rows(read, first)
+    draw(tmp_path / "archive.jsonl", second, 45, known=first)
+    assert "1 texts have two readings in" in capsys.readouterr().out
+    assert {row["text"] for _, row in read_rows(second) if not row["peace"]} == {"قلت نعم؟"}
+    assert {row["text"]: row["peace"] for _, row in read_rows(second)}["'=نعم"] == "neutral"
+
+
+def test_a_topic_of_an_earlier_sample_is_taken_alone(archive: Path, truth: Truth, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    draw(archive, first, 200)
+    rows = [{**row, **truth[row["text"]]} for _, row in read_rows(first)]
+    for row in rows:
+        if row["peace"] == "absent" != row["zones"]:
+            row["peace"] = ""  # left empty beside another it is absent
+    write_rows(rows, first)
+    design = draw(archive, second, 100, selection=Selection(topics=("peace",)), known=first)
+    drawn = {row["id"]: row for _, row in read_rows(second)}
+    known = [drawn[name] for name, each in design.drawn.items() if each.known]
+    assert len(known) > 50 and all(row["peace"] == truth[row["text"]]["peace"] for row in known)
+    assert any(row["peace"] == "absent" for row in known)
+
+
+def test_a_sample_that_another_model_may_have_learned_from_is_said(
+    archive: Path, truth: Truth, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_rows(rows, tmp_path / "known.jsonl")
-    with pytest.raises(InputError, match=sentence):
-        draw(archive, tmp_path / "sample.jsonl", 100, known=tmp_path / "known.jsonl")
-    assert not (tmp_path / "sample.jsonl").exists() and not (tmp_path / "sample.design.json").exists()
+    copy, first = Path(shutil.copy(archive, tmp_path / "archive.parquet")), tmp_path / "first.jsonl"
+    draw(copy, first, 100)
+    write_rows([{**row, **truth[row["text"]]} for _, row in read_rows(first)], first)
+    receipt = {"made_with": {"model": "0af"}, "outputs": {}}
+    (tmp_path / "archive.parquet.receipt.json").write_text(json.dumps(receipt))
+    for seed, said in ((13, True), (14, False)):
+        draw(copy, tmp_path / f"{seed}.jsonl", 100, seed, known=first)
+        assert ("where this one learned from it, choose another --seed" in capsys.readouterr().out) == said
 
 
 def test_labels_towards_another_target_are_not_taken_over(tmp_path: Path) -> None:
@@ -641,19 +689,23 @@ def test_labels_towards_another_target_are_not_taken_over(tmp_path: Path) -> Non
     assert sum(each.known for each in design.drawn.values()) == 20
     receipt["made_with"]["options"]["towards"] = "الحرب"
     (tmp_path / "archive.jsonl.receipt.json").write_text(json.dumps(receipt), encoding="utf-8")
-    with pytest.raises(
-        InputError, match=r"expected what was read towards الحرب in .*, found towards السلام; read these"
-    ):
+    with pytest.raises(InputError, match=r"expected what was read towards الحرب in .*, found towards السلام; draw"):
         draw(archive, tmp_path / "other.jsonl", 30, known=tmp_path / "first.jsonl")
 
 
 def test_what_is_known_alone_is_no_beginning(archive: Path, truth: Truth, tmp_path: Path) -> None:
-    draw(archive, tmp_path / "all.jsonl", 100)
-    last = texts_of(tmp_path / "all.jsonl")[-1]
-    write_rows([{"text": last, **truth[last]}], tmp_path / "known.jsonl")
-    design = draw(archive, tmp_path / "sample.jsonl", 100, known=tmp_path / "known.jsonl")
-    with pytest.raises(InputError, match=r"from the top of .* on, found none in its first sentence; read that one"):
-        read_labels(tmp_path / "sample.jsonl", design)
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    draw(archive, first, 100)
+    rows = [{**row, **truth[row["text"]]} for _, row in read_rows(first)]
+    write_rows(rows, first)
+    design = draw(archive, second, 300, known=first)
+    new = next(name for name, each in design.drawn.items() if not each.known)
+    with pytest.raises(
+        InputError, match=f"found the first sentence without any above all that are new; read on from {new}"
+    ):
+        read_labels(second, design)
+    again = draw(archive, tmp_path / "same.jsonl", 100, known=first)
+    assert len(read_labels(tmp_path / "same.jsonl", again)) == 100  # nothing is new
 
 
 def test_counts_of_an_archive_that_has_grown_do_not_lean_to_what_was_there(tmp_path: Path) -> None:
@@ -672,8 +724,8 @@ def test_counts_of_an_archive_that_has_grown_do_not_lean_to_what_was_there(tmp_p
     for seed in range(16):
         old, new = tmp_path / f"old-{seed}.jsonl", tmp_path / f"new-{seed}.jsonl"
         draw(tmp_path / "old.jsonl", old, 100, seed)
-        write_rows([{**row, **truth[row["text"]]} for _, row in read_rows(old)], tmp_path / "known.jsonl")
-        design = draw(tmp_path / "grown.jsonl", new, 150, seed, known=tmp_path / "known.jsonl")
+        write_rows([{**row, **truth[row["text"]]} for _, row in read_rows(old)], old)
+        design = draw(tmp_path / "grown.jsonl", new, 150, seed, known=old)
         assert 40 < sum(each.known for each in design.drawn.values()) < 110
         found.append(estimates("peace", design, dict(list(labelled(new, truth).items())[:75]))[0]["estimated"])
     off = 4 * float(np.std(found)) / len(found) ** 0.5

@@ -12,6 +12,7 @@ from train.data import Example, load_examples
 from train.tables import markdown
 from wijha.errors import InputError
 from wijha.schema import Schema
+from wijha.text import key
 from wijha.writing import write_rows
 
 Labels = Sequence[str | None]
@@ -77,13 +78,18 @@ def compare_files(
     """Print the agreement of two readers' files, matched by id; their disagreements go to `output`. A topic that one
     of them left open in a row is passed over there, or is absent beside another label where `missing_is_absent`.
 
-    Raises InputError when the files share no id, and when `output` is one of them.
+    Raises InputError when the files share no id, when a shared one is of two texts, and when `output` is one of them.
     """
     if output and output.resolve() in (first.resolve(), second.resolve()):
         raise InputError(f"expected another --output than {output}, which is one of the two files; name another")
     one, other = (_by_id(path, schema, missing_is_absent) for path in (first, second))
     if not (both := [name for name in one if name in other]):
         raise InputError(f"expected rows with the same ids in {first} and {second}, found none; check the id columns")
+    if others := [name for name in both if key(one[name].text) != key(other[name].text)]:
+        raise InputError(
+            f"expected the same sentences under the same ids in {first} and {second}, found others under "
+            f"{len(others):,} of them, {others[0]} the first; compare two readings of one sample"
+        )
     rows = [[[file[name].labels[topic] for topic in schema.topic_names] for name in both] for file in (one, other)]
     result = agreement(*rows, schema)
     print(table(result))
