@@ -201,8 +201,10 @@ def _drawn_balance(
 
 
 def _whole(dice: np.random.Generator, sentences: np.ndarray) -> np.ndarray:
-    """Draws of whole numbers, shape (draws, ...): the next higher one as often as the fraction says."""
-    drawn: np.ndarray = np.floor(sentences + dice.random((_DRAWS, *sentences.shape))).astype(int)
+    """Draws of whole numbers, shape (draws, strata, said labels): the next higher one as often as the fraction says,
+    and as many in all strata together as there are."""
+    until = np.cumsum(sentences, axis=0).round(6) + dice.random((_DRAWS, 1, sentences.shape[1]))
+    drawn: np.ndarray = np.diff(np.floor(until).astype(int), axis=1, prepend=0)
     return drawn
 
 

@@ -19,7 +19,7 @@ from wijha import InputError
 from wijha.archive_rows import Selection, connected
 from wijha.cli import main
 from wijha.design import Design, Drawn, Stratum, read_labels
-from wijha.estimate import PRESENT, balance, collapsed, estimates
+from wijha.estimate import PRESENT, _whole, balance, collapsed, estimates
 from wijha.records import read_rows
 from wijha.sample import draw
 from wijha.strata import allocated
@@ -422,7 +422,7 @@ def test_ctrl_c_stays_ctrl_c(archive: Path, kind: str) -> None:
         raise error("INTERRUPT Error: Interrupted!")
 
 
-@pytest.mark.parametrize("rows", ["0", "1000000", "many"])
+@pytest.mark.parametrize("rows", ["0", "100000", "many"])
 def test_a_count_that_nobody_reads_is_refused(
     archive: Path, tmp_path: Path, rows: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -730,3 +730,29 @@ def test_counts_of_an_archive_that_has_grown_do_not_lean_to_what_was_there(tmp_p
         found.append(estimates("peace", design, dict(list(labelled(new, truth).items())[:75]))[0]["estimated"])
     off = 4 * float(np.std(found)) / len(found) ** 0.5
     assert np.mean(found) == pytest.approx(there, abs=off) and off < 0.25 * there
+
+
+def test_the_numbers_of_sentences_stay_what_they_are(tmp_path: Path) -> None:
+    """Else samples of before and after would share nothing, and --known would take over next to none."""
+    rows = [{"text": f"خبر {number}", "peace_stance": "absent", "peace_score": 0.99} for number in range(100)]
+    write_rows(rows, tmp_path / "archive.jsonl")
+    draw(tmp_path / "archive.jsonl", tmp_path / "sample.jsonl", 10)
+    assert [int(text.split()[1]) for text in texts_of(tmp_path / "sample.jsonl")] == [
+        63,
+        69,
+        44,
+        5,
+        82,
+        92,
+        95,
+        87,
+        1,
+        16,
+    ]
+
+
+def test_unread_sentences_are_drawn_whole_and_none_is_added() -> None:
+    unread = np.array([[0.25, 3.0], [1.5, 0.1], [0.25, 0.9]])  # as `collapsed` shares them out; whole for each label
+    drawn = _whole(np.random.default_rng(5), unread)
+    assert (drawn.sum(axis=1) == unread.sum(axis=0)).all() and (drawn >= 0).all()
+    assert drawn.mean(axis=0) == pytest.approx(unread, abs=0.03)
