@@ -3,13 +3,15 @@
     python -m train.evaluation MODEL [FILE]        # FILE: .jsonl, .csv or .parquet with text and a column a topic
     python -m train.evaluation MODEL [FILE] --blind
     python -m train.evaluation MODEL FILE --readers A.jsonl B.csv
+    python -m train.evaluation MODEL [FILE] --runtime openvino-f32
 
 Without FILE: the real news beside the checkout where it is there and has the model's topics, else the test split of the
 data that the model was trained on, as far as that is here. Writes MODEL/evaluation-<name>.json and prints a table; the
 baselines stand in it where all of that data is here. The model predicts through the same class that a user loads.
 --blind masks the words that the topics go by (`search` in configs/keywords.yaml): what is left of a score did not hang
 on them. --readers scores labels that others gave the same sentences (by `id`) as the model's are: what a reader reaches
-against FILE is what to ask of a model. The real news has two readers in data/real_news.
+against FILE is what to ask of a model. The real news has two readers in data/real_news. Another processor rounds
+otherwise; --runtime names what computes, to repeat another's figures.
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ from train.tables import score_table
 from wijha.classifier import Classifier
 from wijha.errors import InputError
 from wijha.files import file_sha256, read_json, write_json
+from wijha.runtime import RUNTIMES
 from wijha.schema import Schema
 
 METRIC = Path(__file__).parent / "metrics" / "topic_stance"
@@ -64,16 +67,17 @@ def main() -> None:
     parser.add_argument("file", type=Path, nargs="?")
     parser.add_argument("--blind", action="store_true", help="mask the words that the topics go by")
     parser.add_argument("--readers", type=Path, nargs="+", default=[], help="labels that others gave the sentences")
+    parser.add_argument("--runtime", choices=RUNTIMES, default="auto", help="what computes (default: what suits best)")
     arguments = parser.parse_args()
     with one_sentence_errors():
-        evaluate_model(arguments.model, arguments.file, arguments.blind, arguments.readers)
+        evaluate_model(arguments.model, arguments.file, arguments.blind, arguments.readers, arguments.runtime)
 
 
 def evaluate_model(
-    folder: Path, file: Path | None, blind: bool = False, readers: Sequence[Path] = ()
+    folder: Path, file: Path | None, blind: bool = False, readers: Sequence[Path] = (), runtime: str = "auto"
 ) -> dict[str, Any]:
     """Score the model in `folder` on `file`, print the table, write the JSON beside the model and return it."""
-    classifier = Classifier.load(folder)
+    classifier = Classifier.load(folder, runtime=runtime)
     schema, labelled = classifier.schema, labelled_sentences(folder, file, classifier.schema)
     if not file:
         print(labelled.note)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,6 +50,20 @@ def test_scores_beside_baselines_are_written_and_printed(
     assert table.startswith(f"{trained} of 60 sentences are among those that {folder} was trained on\n")
     shown = f"{result['systems']['model']['scores']['favg3']:.3f}"
     assert "tfidf_logistic_regression" in table and shown in table
+
+
+def test_what_computes_can_be_named(
+    folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, code in (("torch", 0), ("openvino-f32", 2)):
+        monkeypatch.setattr("sys.argv", ["evaluation", str(folder), str(data), "--runtime", name])
+        with pytest.raises(SystemExit) if code else nullcontext() as ended:
+            evaluation.main()
+        assert not code or ended.value.code == code
+    assert "to admit openvino-f32" in capsys.readouterr().err
+    assert (
+        json.loads((folder / f"evaluation-{data.stem}.json").read_text(encoding="utf-8"))["computed_by"] == "torch cpu"
+    )
 
 
 def test_without_real_news_the_test_split_is_scored(
