@@ -47,8 +47,9 @@ def searched_words(*lists: str) -> re.Pattern[str]:
 
 
 def _behind_li(expression: str) -> str:
-    """The expression with لل for the article too, as the preposition ل spells it: القدس, للقدس."""
-    return re.sub(r"(?<!\[)\bال(?=\w)", "(?:ال|لل)", expression)
+    """The expression with the article too as the preposition ل spells it: القدس, للقدس; اللجنة, للجنة."""
+    article = r"(?:(?<=\\b)|\b)(?<!\[)ال(?=\w)"
+    return re.sub(article, lambda found: "(?:ال|ل)" if expression[found.end()] == "ل" else "(?:ال|لل)", expression)
 
 
 def blinded(text: str, words: re.Pattern[str]) -> str:

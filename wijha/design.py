@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -79,9 +79,9 @@ class Design:
         return list(self.strata[0].said)
 
     @classmethod
-    def read(cls, path: Path) -> Design:
-        """Raises InputError when there is none at `path`, or one whose parts do not fit."""
-        advice = "pass what `wijha sample` wrote beside the sample as --design FILE"
+    def read(cls, path: Path, advice: str = "pass it as --design FILE") -> Design:
+        """Raises InputError when there is none at `path`, or one whose parts do not fit; with this advice."""
+        what = "the design of a sample, as `wijha sample` wrote it,"
         try:
             raw = read_json(path)
             strata = [Stratum(**stratum) for stratum in raw["strata"]]
@@ -91,9 +91,9 @@ class Design:
                 raise ValueError
             return design
         except OSError as error:
-            raise InputError(f"expected the design of a sample at {path}, found no such file; {advice}") from error
+            raise InputError(f"expected {what} at {path}, found no such file; {advice}") from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"expected the design of a sample at {path}, got another file; {advice}") from error
+            raise InputError(f"expected {what} at {path}, got another file; {advice}") from error
 
     def _fits(self) -> bool:
         """Whether the parts are such as `wijha sample` writes, all of the same topics and labels."""
@@ -124,10 +124,11 @@ def design_path(sample: Path) -> Path:
 def read_labels(path: Path, design: Design) -> dict[str, Labels]:
     """id -> labels of the rows that somebody has read, from the top down to the first that nobody has.
 
-    Raises InputError as `labelled`, and where a sentence that is not read stands above one that is, but for what an
-    earlier sample knew, or above all that is not known.
+    Raises InputError as `labelled`, where a sentence without labels stands above a new one, not of an earlier sample,
+    that has some, and where none that is new is read before the first without.
     """
     read, new = labelled(path, design), [not each.known for each in design.drawn.values()]
+    new = new if any(new) else [True] * len(new)
     last = max((place for place, name in enumerate(design.drawn) if name in read and new[place]), default=0)
     if left := sum(name not in read for name in list(design.drawn)[:last]):
         raise InputError(
@@ -135,18 +136,19 @@ def read_labels(path: Path, design: Design) -> dict[str, Labels]:
             f"has; write {design.labels[0]} in those without a topic"
         )
     begun = {name: read[name] for name in takewhile(read.__contains__, design.drawn)}
-    if any(new) and not any(new[: len(begun)]):
+    if not any(new[: len(begun)]):
         raise InputError(
-            f"expected labels from the top of {path} on, found the first sentence without any above all that are new; "
+            f"expected labels of new sentences from the top of {path} on, found none before the first without any; "
             f"read on from {list(design.drawn)[len(begun)]}"
         )
     return begun
 
 
-def labelled(path: Path, design: Design) -> dict[str, Labels]:
+def labelled(path: Path, design: Design, wanted: Sequence[str] = ()) -> dict[str, Labels]:
     """id -> labels of the rows that somebody has read, those with any label. A topic left empty in one is absent.
 
-    Raises InputError for what is no label or no sentence of this sample, and for a topic without any label.
+    Raises InputError for what is no label or no sentence of this sample, and for a topic without any label; of the
+    topics `wanted`, all by default.
     """
     read: dict[str, Labels] = {}
     given: set[str] = set()
@@ -167,7 +169,7 @@ def labelled(path: Path, design: Design) -> dict[str, Labels]:
             )
         read[name] = {topic: label or design.labels[0] for topic, label in found.items()}
         given |= {topic for topic, label in found.items() if label}
-    if unread := [topic for topic in design.topics if topic not in given]:
+    if unread := [topic for topic in wanted or design.topics if topic not in given]:
         raise InputError(
             f"expected labels of {shown(unread)} in {path}, found none; write {design.labels[0]} once where it was read"
         )

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from wijha.design import Design, Labels, design_path, read_labels
+from wijha.design import Design, Labels, design_path, labelled, read_labels
 from wijha.errors import InputError
 from wijha.writing import Row, write_rows
 
@@ -59,7 +59,7 @@ def estimate(arguments: argparse.Namespace) -> None:
     of = ", ".join(f"{name} {_shown(value)}" for name, value in known.items())
     print(f"{len(read):,} of {len(design.drawn):,} sentences are read, drawn from {design.sentences:,} ({of})\n")
     print("\n".join(_table(rows)))
-    if waiting := sum(drawn.known and name not in read for name, drawn in design.drawn.items()):
+    if waiting := len(labelled(sample, design)) - len(read):
         print(
             f"{waiting:,} with labels of an earlier sample stand below the first that nobody has read: not counted yet"
         )

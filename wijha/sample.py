@@ -19,7 +19,7 @@ from wijha.files import replacing, write_json
 from wijha.paths import Places
 from wijha.receipt import Receipt
 from wijha.records import read_rows
-from wijha.schema import Schema
+from wijha.schema import TARGET, Schema
 from wijha.strata import LEAST, drawn
 from wijha.text import key
 from wijha.writing import TARGETS, Row, as_cell, encode, target_suffix
@@ -49,7 +49,7 @@ def add_parser(commands: Any) -> None:
         "--seed",
         type=int,
         default=_SEED,
-        help=f"another number draws others, for a model that learned from a sample say (default: {_SEED})",
+        help=f"another number draws others: take one where the model learned from a sample (default: {_SEED})",
     )
     command.add_argument(
         "--known", type=Path, metavar="SAMPLE", help="an earlier sample, whose labels stay where a text is drawn again"
@@ -123,11 +123,12 @@ def draw(
 def _taken_over(known: Path, topics: Sequence[str], labels: Sequence[str], of: Mapping[str, Any]) -> dict[str, Labels]:
     """What an earlier sample says of texts: a text, or its key where the sample has none, -> labels; nothing of a text
     of which it says two things. Raises InputError where it is no sample with labels of these topics."""
-    read = labelled(known, _earlier(known, topics, labels, of))
+    was = _earlier(known, topics, labels, of)
+    read = labelled(known, was, topics)
     said, twice = dict[str, Labels](), set[str]()
     for _, row in read_rows(known):
-        if found := read.get(str(row.get("id") or "").strip()):
-            name = _as_shown(row["text"]) if isinstance(row.get("text"), str) else str(row.get("key"))
+        if found := read.get(name := str(row.get("id") or "").strip()):
+            name = _as_shown(row["text"]) if isinstance(row.get("text"), str) else was.drawn[name].key
             given = {topic: found[topic] for topic in topics}
             if said.setdefault(name, given) != given:
                 twice.add(name)
@@ -138,19 +139,16 @@ def _taken_over(known: Path, topics: Sequence[str], labels: Sequence[str], of: M
 
 def _earlier(known: Path, topics: Sequence[str], labels: Sequence[str], of: Mapping[str, Any]) -> Design:
     """The design of an earlier sample. Raises InputError where it is of other topics, labels or another target."""
-    plan = design_path(known)
-    if not plan.exists():
-        raise InputError(f"expected what `wijha sample` wrote beside {known}, found no {plan}; put it there")
-    was = Design.read(plan)
+    was = Design.read(design_path(known), "put it beside the sample")
     if not set(topics) <= set(was.topics) or was.labels != list(labels):
         raise InputError(
             f"expected labels {', '.join(labels)} of {', '.join(topics)} in {known}, found a sample for "
             f"{', '.join(was.labels)} of {', '.join(was.topics)}; choose by --topic, or draw without it"
         )
-    if was.source.get("towards") != of["towards"]:
+    if TARGET in topics and (target := was.source.get("towards")) != of["towards"]:
         raise InputError(
-            f"expected what was read towards {of['towards']} in {known}, found towards {was.source.get('towards')}; "
-            "draw without it"
+            f"expected stances towards {of['towards'] or 'a target unknown'} in {known}, found those towards "
+            f"{target or 'one unknown'}; draw without it"
         )
     if was.source.get("model") != of["model"] and was.source.get("seed") == of["seed"]:
         print(f"{known} is of another model: where this one learned from it, choose another --seed")

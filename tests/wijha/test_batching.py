@@ -25,6 +25,7 @@ def test_with_a_step_a_batch_holds_rows_of_one_width(step: int) -> None:
     made = list(batches(lengths, tokens=512, step=step))
     assert sorted(index for batch in made for index in batch) == list(range(500))
     widths = [{-(-lengths[index] // step) for index in batch} for batch in made]
+    assert all(max(each) * step * len(batch) <= 512 for each, batch in zip(widths, made, strict=True))
     assert all(len(each) == 1 for each in widths) and sum(map(len, widths)) > len(set(map(max, widths)))
 
 

@@ -473,7 +473,9 @@ def test_a_design_that_was_spoiled_is_another_file(archive: Path, tmp_path: Path
     design["strata"][0] |= change.pop("stratum", {})
     design["drawn"]["s0001"] |= change.pop("sentence", {})
     (tmp_path / "spoiled.json").write_text(json.dumps(design | change), encoding="utf-8")
-    with pytest.raises(InputError, match=r"expected the design of a sample at .*spoiled.json, got another file; pass"):
+    with pytest.raises(
+        InputError, match=r"expected the design of a sample, .*, at .*spoiled.json, got another file; pass"
+    ):
         Design.read(tmp_path / "spoiled.json")
 
 
@@ -490,7 +492,7 @@ def test_without_a_design_the_option_is_named(tmp_path: Path, capsys: pytest.Cap
     for more in ([], ["--design", str(tmp_path / "other.json")], ["--design", str(tmp_path / "third.json")]):
         assert main(["estimate", str(tmp_path / "sample.csv"), *more]) == 2
         found = "got another file" if more else "found no such file"
-        assert f"{found}; pass what `wijha sample` wrote beside the sample as --design FILE" in capsys.readouterr().err
+        assert f"{found}; pass it as --design FILE" in capsys.readouterr().err
 
 
 def figures(*strata: tuple[str, int, dict[str, int]]) -> dict[str, Any]:
@@ -615,7 +617,7 @@ def test_an_earlier_sample_without_labels_or_of_other_topics_is_one_sentence(arc
             draw(archive, tmp_path / "sample.jsonl", 100, known=first)
         assert not (tmp_path / "sample.jsonl").exists() and not (tmp_path / "sample.design.json").exists()
 
-    refused(r"expected what `wijha sample` wrote beside .*, found no .*first\.design\.json; put it there")
+    refused(r"expected the design .* at .*first\.design\.json, found no such file; put it beside the sample")
     draw(archive, first, 100, selection=Selection(topics=("peace",)))
     refused(
         r"expected labels absent, neutral, favor, against of peace, zones in .*, found a sample for .* of peace; ch"
@@ -654,7 +656,14 @@ def test_a_topic_of_an_earlier_sample_is_taken_alone(archive: Path, truth: Truth
         if row["peace"] == "absent" != row["zones"]:
             row["peace"] = ""  # left empty beside another it is absent
     write_rows(rows, first)
-    design = draw(archive, second, 100, selection=Selection(topics=("peace",)), known=first)
+    write_rows([row | {"zones": ""} for row in rows if row["peace"]], tmp_path / "alone.jsonl")
+    shutil.copy(tmp_path / "first.design.json", tmp_path / "alone.design.json")
+    part = Selection(topics=("peace",))
+    alone = draw(archive, tmp_path / "third.jsonl", 100, selection=part, known=tmp_path / "alone.jsonl")
+    assert any(each.known for each in alone.drawn.values())  # nobody read the other topic, which is not asked for
+    with pytest.raises(InputError, match="expected labels of zones in"):
+        draw(archive, tmp_path / "fourth.jsonl", 100, known=tmp_path / "alone.jsonl")
+    design = draw(archive, second, 100, selection=part, known=first)
     drawn = {row["id"]: row for _, row in read_rows(second)}
     known = [drawn[name] for name, each in design.drawn.items() if each.known]
     assert len(known) > 50 and all(row["peace"] == truth[row["text"]]["peace"] for row in known)
@@ -689,7 +698,7 @@ def test_labels_towards_another_target_are_not_taken_over(tmp_path: Path) -> Non
     assert sum(each.known for each in design.drawn.values()) == 20
     receipt["made_with"]["options"]["towards"] = "الحرب"
     (tmp_path / "archive.jsonl.receipt.json").write_text(json.dumps(receipt), encoding="utf-8")
-    with pytest.raises(InputError, match=r"expected what was read towards الحرب in .*, found towards السلام; draw"):
+    with pytest.raises(InputError, match=r"expected stances towards الحرب in .*, found those towards السلام; draw"):
         draw(archive, tmp_path / "other.jsonl", 30, known=tmp_path / "first.jsonl")
 
 
@@ -700,12 +709,24 @@ def test_what_is_known_alone_is_no_beginning(archive: Path, truth: Truth, tmp_pa
     write_rows(rows, first)
     design = draw(archive, second, 300, known=first)
     new = next(name for name, each in design.drawn.items() if not each.known)
-    with pytest.raises(
-        InputError, match=f"found the first sentence without any above all that are new; read on from {new}"
-    ):
+    with pytest.raises(InputError, match=f"found none before the first without any; read on from {new}"):
         read_labels(second, design)
-    again = draw(archive, tmp_path / "same.jsonl", 100, known=first)
-    assert len(read_labels(tmp_path / "same.jsonl", again)) == 100  # nothing is new
+    same = tmp_path / "same.jsonl"
+    again = draw(archive, same, 100, known=first)
+    assert len(read_labels(same, again)) == 100  # nothing is new
+    empty = dict.fromkeys(PREVALENCE, "")
+    write_rows([row | (empty if row["id"] == "s0006" else {}) for _, row in read_rows(same)], same)
+    with pytest.raises(InputError, match="found 1 sentences without any above the last one that has; write absent"):
+        read_labels(same, again)
+
+
+def test_labels_are_known_by_the_key_where_the_text_is_gone(archive: Path, truth: Truth, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    draw(archive, first, 100)
+    write_rows([{"id": row["id"], **truth[row["text"]]} for _, row in read_rows(first)], first)
+    design = draw(archive, second, 100, known=first)
+    assert all(each.known for each in design.drawn.values())
+    assert all(row["peace"] == truth[row["text"]]["peace"] for _, row in read_rows(second))
 
 
 def test_counts_of_an_archive_that_has_grown_do_not_lean_to_what_was_there(tmp_path: Path) -> None:
