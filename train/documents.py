@@ -41,13 +41,20 @@ def main() -> None:
     with one_sentence_errors():
         for model in arguments.models:
             keep_result(model)
-        fill(Path("README.md"), blocks())
-        runs = {"results": results_table(), "compared": compared_tables(), "left-out": left_out_tables()}
-        fill(Path("configs/README.md"), runs | {"tuned": tuned_tables()})
-        fill(Path("data/README.md"), {"parts": parts_table()})
-        costs = {"cost": SPEED, "cost-both": SPEED_BOTH}
-        measured = {name: read_json(path) for name, path in costs.items() if path.exists()}
-        fill(Path("docs/cluster.md"), {name: cost_line(result) for name, result in measured.items()})
+        for document, made in contents().items():
+            fill(document, made)
+
+
+def contents() -> dict[Path, dict[str, str]]:
+    """What stands between the markers of each document."""
+    runs = {"results": results_table(), "compared": compared_tables(), "left-out": left_out_tables()}
+    costs = {"cost": SPEED, "cost-both": SPEED_BOTH}
+    return {
+        Path("README.md"): blocks(),
+        Path("configs/README.md"): runs | {"tuned": tuned_tables()},
+        Path("data/README.md"): {"parts": parts_table()},
+        Path("docs/cluster.md"): {name: cost_line(read_json(path)) for name, path in costs.items() if path.exists()},
+    }
 
 
 def keep_result(model: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What README shows of a command: all that it left on the terminal, and nothing when it failed; what --help does."""
+"""What README shows of a command: all that it left on the terminal, and nothing when it failed; what its tables show."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import pytest
 
 import train.transcript
 from train import audit, documents, reliability
+from train.tables import filled
 from train.transcript import shown, transcript
 from wijha import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("module", [audit, documents, reliability, train.transcript])
@@ -24,6 +27,14 @@ def test_help_is_all_that_is_asked_for(
         module.main()
     assert ended.value.code == 0 and module.__doc__.splitlines()[0][:40] in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
+
+
+def test_documents_say_what_the_files_say_that_runs_wrote(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    made = documents.contents()
+    assert {"shipped", "stances", "bare", "archive", "asked", "speed"} <= set(made[Path("README.md")])
+    for path, blocks in made.items():
+        assert filled(path, blocks) == path.read_text(encoding="utf-8"), f"run python -m train.documents for {path}"
 
 
 def test_a_bar_stands_once_as_it_ended() -> None:
