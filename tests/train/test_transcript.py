@@ -1,4 +1,4 @@
-"""What README shows of a command: all that it left on the terminal, and nothing when it failed; what its tables show."""
+"""What README shows of a command: all that it left on the terminal, nothing when it failed; and what its tables say."""
 
 from __future__ import annotations
 
