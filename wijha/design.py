@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from wijha.chunks import shown
 from wijha.errors import InputError
@@ -121,13 +121,25 @@ def design_path(sample: Path) -> Path:
     return sample.with_name(f"{sample.stem}.design.json")
 
 
-def read_labels(path: Path, design: Design) -> dict[str, Labels]:
-    """id -> labels of the rows that somebody has read, from the top down to the first that nobody has.
+class Reading(NamedTuple):
+    """A row of a sample that somebody has read."""
 
-    Raises InputError as `labelled`, where a sentence without labels stands above a new one, not of an earlier sample,
+    name: str
+    """Its id."""
+    text: str | None
+    """None where the sample has keys alone."""
+    labels: Labels
+
+
+def read_labels(path: Path, design: Design) -> tuple[dict[str, Labels], int]:
+    """id -> labels of the rows that somebody has read, from the top down to the first that nobody has; and how many
+    with labels, all of an earlier sample, stand below that.
+
+    Raises InputError as `readings`, where a sentence without labels stands above a new one, not of an earlier sample,
     that has some, and where none that is new is read before the first without.
     """
-    read, new = labelled(path, design), [not each.known for each in design.drawn.values()]
+    read = {each.name: each.labels for each in readings(path, design)}
+    new = [not each.known for each in design.drawn.values()]
     new = new if any(new) else [True] * len(new)
     last = max((place for place, name in enumerate(design.drawn) if name in read and new[place]), default=0)
     if left := sum(name not in read for name in list(design.drawn)[:last]):
@@ -141,16 +153,16 @@ def read_labels(path: Path, design: Design) -> dict[str, Labels]:
             f"expected labels of new sentences from the top of {path} on, found none before the first without any; "
             f"read on from {list(design.drawn)[len(begun)]}"
         )
-    return begun
+    return begun, len(read) - len(begun)
 
 
-def labelled(path: Path, design: Design, wanted: Sequence[str] = ()) -> dict[str, Labels]:
-    """id -> labels of the rows that somebody has read, those with any label. A topic left empty in one is absent.
+def readings(path: Path, design: Design, wanted: Sequence[str] = ()) -> list[Reading]:
+    """The rows that somebody has read, those with any label. A topic left empty in one is absent.
 
     Raises InputError for what is no label or no sentence of this sample, and for a topic without any label; of the
     topics `wanted`, all by default.
     """
-    read: dict[str, Labels] = {}
+    read: dict[str, Reading] = {}
     given: set[str] = set()
     for line, row in read_rows(path):
         found = {topic: str(row.get(topic) or "").strip() for topic in design.topics}
@@ -167,13 +179,14 @@ def labelled(path: Path, design: Design, wanted: Sequence[str] = ()) -> dict[str
             raise InputError(
                 f"expected a sentence of the sample, each once, in {path} line {line}, got {what}; mend it"
             )
-        read[name] = {topic: label or design.labels[0] for topic, label in found.items()}
+        text = row["text"] if isinstance(row.get("text"), str) else None
+        read[name] = Reading(name, text, {topic: label or design.labels[0] for topic, label in found.items()})
         given |= {topic for topic, label in found.items() if label}
     if unread := [topic for topic in wanted or design.topics if topic not in given]:
         raise InputError(
             f"expected labels of {shown(unread)} in {path}, found none; write {design.labels[0]} once where it was read"
         )
-    return read
+    return list(read.values())
 
 
 def _other_text(row: Row, drawn: str) -> bool:

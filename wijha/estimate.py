@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from wijha.design import Design, Labels, design_path, labelled, read_labels
+from wijha.design import Design, Labels, design_path, read_labels
 from wijha.errors import InputError
 from wijha.writing import Row, write_rows
 
@@ -51,7 +51,7 @@ def estimate(arguments: argparse.Namespace) -> None:
     if target and target.resolve() in (sample.resolve(), plan.resolve()):
         raise InputError(f"expected another file for the table than {target}, which it would replace; rename it")
     design = Design.read(plan)
-    read = read_labels(sample, design)
+    read, waiting = read_labels(sample, design)
     rows = [row for topic in design.topics for row in (*estimates(topic, design, read), *balance(topic, design, read))]
     if target:
         write_rows(rows, target)
@@ -59,7 +59,7 @@ def estimate(arguments: argparse.Namespace) -> None:
     of = ", ".join(f"{name} {_shown(value)}" for name, value in known.items())
     print(f"{len(read):,} of {len(design.drawn):,} sentences are read, drawn from {design.sentences:,} ({of})\n")
     print("\n".join(_table(rows)))
-    if waiting := len(labelled(sample, design)) - len(read):
+    if waiting:
         print(
             f"{waiting:,} with labels of an earlier sample stand below the first that nobody has read: not counted yet"
         )

@@ -13,12 +13,11 @@ from typing import Any
 from wijha.archive_rows import NAMES, USUAL, ArchiveRows, Names, Selection, add_selection, connected, selection_of
 from wijha.arguments import positive
 from wijha.chunks import shown
-from wijha.design import Design, Drawn, Labels, design_path, labelled
+from wijha.design import Design, Drawn, Labels, design_path, readings
 from wijha.errors import InputError
 from wijha.files import replacing, write_json
 from wijha.paths import Places
 from wijha.receipt import Receipt
-from wijha.records import read_rows
 from wijha.schema import TARGET, Schema
 from wijha.strata import LEAST, drawn
 from wijha.text import key
@@ -68,8 +67,8 @@ def _some(word: str) -> int:
 def sample(arguments: argparse.Namespace) -> None:
     """wijha sample."""
     selection, names, schema = selection_of(arguments)
-    settings = (arguments.rows, arguments.seed, selection, names, schema, arguments.known)
-    design = draw(arguments.archive, arguments.target, *settings)
+    source, target, rows, seed = arguments.archive, arguments.target, arguments.rows, arguments.seed
+    design = draw(source, target, rows, seed, selection, names, schema, arguments.known)
     absent, *others = design.labels
     known = sum(each.known for each in design.drawn.values())
     print(
@@ -124,14 +123,12 @@ def _taken_over(known: Path, topics: Sequence[str], labels: Sequence[str], of: M
     """What an earlier sample says of texts: a text, or its key where the sample has none, -> labels; nothing of a text
     of which it says two things. Raises InputError where it is no sample with labels of these topics."""
     was = _earlier(known, topics, labels, of)
-    read = labelled(known, was, topics)
     said, twice = dict[str, Labels](), set[str]()
-    for _, row in read_rows(known):
-        if found := read.get(name := str(row.get("id") or "").strip()):
-            name = _as_shown(row["text"]) if isinstance(row.get("text"), str) else was.drawn[name].key
-            given = {topic: found[topic] for topic in topics}
-            if said.setdefault(name, given) != given:
-                twice.add(name)
+    for row in readings(known, was, topics):
+        name = was.drawn[row.name].key if row.text is None else _as_shown(row.text)
+        given = {topic: row.labels[topic] for topic in topics}
+        if said.setdefault(name, given) != given:
+            twice.add(name)
     if twice:
         print(f"{len(twice):,} texts have two readings in {known}: to be read again")
     return {name: given for name, given in said.items() if name not in twice}

@@ -70,7 +70,7 @@ def test_the_figures_that_are_told_come_of_that_sample() -> None:
     sample, told = ROOT / "data" / "archive_sample.jsonl", ROOT / "models" / "classifier" / ARCHIVE
     design = Design.read(design_path(sample))
     assert design.source["model"] == model_state(told.parent)  # another model needs a sample of its own
-    read = read_labels(sample, design)
+    read, _ = read_labels(sample, design)
     assert [row for _, row in read_rows(told)] == [
         row for topic in design.topics for row in estimates(topic, design, read)
     ]

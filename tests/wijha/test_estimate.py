@@ -181,7 +181,7 @@ def test_a_topic_left_empty_beside_another_is_absent(archive: Path, tmp_path: Pa
     design = draw(archive, tmp_path / "sample.jsonl", 30)
     rows = [{"id": "s0002", "peace": " favor "}, {"id": "s0001", "peace": None, "zones": "absent"}, {"id": "s0003"}]
     write_rows(rows, tmp_path / "read.jsonl")
-    read = read_labels(tmp_path / "read.jsonl", design)
+    read, _ = read_labels(tmp_path / "read.jsonl", design)
     assert read == {"s0002": {"peace": "favor", "zones": "absent"}, "s0001": {"peace": "absent", "zones": "absent"}}
 
 
@@ -192,7 +192,7 @@ def test_a_text_that_a_spreadsheet_would_run_is_known_again(tmp_path: Path) -> N
     read = [row | {"peace": "absent"} for _, row in read_rows(tmp_path / "sample.csv")]
     assert all(row["text"].startswith("'=") for row in read)
     write_rows(read, tmp_path / "sample.csv")
-    assert len(read_labels(tmp_path / "sample.csv", design)) == 20
+    assert len(read_labels(tmp_path / "sample.csv", design)[0]) == 20
 
 
 def test_a_label_that_nobody_has_read_counts_as_the_model_says(
